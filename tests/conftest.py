@@ -1,0 +1,34 @@
+"""Shared by all tests: where the real data lie, and deterministic property tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+from hypothesis import settings
+
+mpl.use("Agg")
+settings.register_profile("deterministic", derandomize=True, deadline=None, database=None)
+settings.load_profile("deterministic")
+
+REPOSITORY = Path(__file__).parents[1]
+DATA_VARIABLE = "CURTAILMENT_TWIN_DATA"
+# Absolute from here on, so that tests may run in any folder.
+os.environ[DATA_VARIABLE] = str((REPOSITORY / os.environ.get(DATA_VARIABLE, "../shared/data")).resolve())
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real third-party data, or a skip that says how to provide it."""
+    folder = Path(os.environ[DATA_VARIABLE])
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set {DATA_VARIABLE} to the folder that holds them")
+    return folder
