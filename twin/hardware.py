@@ -20,7 +20,7 @@ BUSY_SHARE_OF_LIMIT = 0.85
 """Mean draw while training over the board limit; 0.6-1 in use (default of the project's parameters)."""
 
 LOADED_IDLE_SHARE_OF_LIMIT = 0.18
-"""Draw of an idle device that holds a job in memory over its limit; 0.15-0.25 is usual, an A40 reaches 0.37."""
+"""Draw of an idle device that holds a job in memory over its limit; 0.15-0.25, an A40 reaches 0.37."""
 
 SXM_HOST_W = 350.0
 """Host power per GPU of an 8-GPU SXM server: (8.4 − 5.6) kW / 8, from a measured node [latif]_. [W]"""
@@ -54,7 +54,8 @@ class Device:
     source
         Keys of the sources (listed in ``docs/compute.md``).
     sure
-        ``read``, ``read2`` (in a text that reports the source), ``derived`` or ``recalled`` (verify before quoting).
+        ``read``, ``read2`` (in a text that reports the source), ``derived`` or ``recalled`` (verify
+        before quoting).
     """
 
     name: str
@@ -122,7 +123,7 @@ def _device(
     loaded_idle_w: float | None = None,
     edge: bool = False,
 ) -> Device:
-    """Device from the figures of its data sheet; the loaded-idle draw follows by rule where none was measured."""
+    """Device from its data sheet; the loaded-idle draw follows by rule where none was measured."""
     loaded = max(LOADED_IDLE_SHARE_OF_LIMIT * p_limit_w, p_idle_w) if loaded_idle_w is None else loaded_idle_w
     return Device(
         name=name,

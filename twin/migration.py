@@ -58,9 +58,9 @@ class MigrationModel:
 
     Notes
     -----
-    A job of n devices writes with ceil(n / gpus_per_node) nodes. Full training rewrites all its state in every
-    step, so copying ahead over a WAN does not converge (14 B per parameter and step: 20 GB/s for a 7B model)
-    and stop-and-copy is the rule.
+    A job of n devices writes with ceil(n / gpus_per_node) nodes. Full training rewrites all its state in
+    every step, so copying ahead over a WAN does not converge (14 B per parameter and step: 20 GB/s for a 7B
+    model) and stop-and-copy is the rule.
 
     Examples
     --------
@@ -191,7 +191,8 @@ def migration_energy_mwh(
     Returns
     -------
     ndarray
-        (t_save + t_transfer)·P_source + t_load·P_destination + S·e_wan; inf where the transfer never ends. [MWh]
+        (t_save + t_transfer)·P_source + t_load·P_destination + S·e_wan; inf where the transfer never
+        ends. [MWh]
 
     Examples
     --------

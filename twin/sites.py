@@ -25,7 +25,7 @@ MIXED_COOLING_K = 8.0
 """Width of the range above it in which the chiller takes over. [K]"""
 
 COP_AT_REFERENCE, COP_REFERENCE_C, COP_SLOPE_PER_K, COP_MIN = 5.0, 25.0, 0.1, 2.0
-"""Chiller of the SustainDC model [sdc]_: COP 5.0 at 25 °C, 0.1 less per K (sign and form recalled), at least 2."""
+"""Chiller of the SustainDC model [sdc]_: COP 5.0 at 25 °C, 0.1 less per K (form recalled), at least 2."""
 
 HOTTEST_C = 45.0
 """Outdoor temperature at which a site's import limit must still carry its idle draw. [°C]"""
@@ -98,6 +98,21 @@ class SiteTable:
         """IT power with every device in training. [MW]"""
         return self.n_gpus * self.busy_w / W_PER_MW
 
+    def select(self, sites: Sequence[int]) -> SiteTable:
+        """Table of some of the sites, in the order of `sites`."""
+        index = np.asarray(sites, dtype=np.int64)
+        return SiteTable(
+            name=tuple(self.name[i] for i in index),
+            grid=self.grid[index],
+            bus=tuple(self.bus[i] for i in index),
+            device=tuple(self.device[i] for i in index),
+            n_gpus=self.n_gpus[index],
+            import_limit_mw=self.import_limit_mw[index],
+            idle_off=self.idle_off[index],
+            latitude=self.latitude[index],
+            longitude=self.longitude[index],
+        )
+
     def _of_device(self, quantity: str) -> FloatArray:
         return np.array([getattr(DEVICES[name], quantity) for name in self.device], dtype=np.float64)
 
@@ -162,11 +177,6 @@ def make_sites(
     for column, values in given.items():
         if len(values) != n:
             findings.add(f"sites.{column}", f"{len(values)} values for {n} sites", "give one per site")
-    for repeated in sorted({x for x in name if list(name).count(x) > 1}):
-        findings.add(f"site {repeated!r}", "the name appears more than once", "give every site its own name")
-    for site, key in zip(name, given["device"], strict=False):
-        if key not in DEVICES:
-            findings.add(f"site {site!r}", f"unknown device {key!r}", f"choose one of {', '.join(DEVICES)}")
     if fleet_scale != int(fleet_scale) or fleet_scale < 1:
         findings.add("fleet_scale", f"is {fleet_scale}", "give a whole number of at least 1")
     findings.raise_if_any("sites")
@@ -181,45 +191,39 @@ def make_sites(
         latitude=np.asarray(latitude, dtype=np.float64),
         longitude=np.asarray(longitude, dtype=np.float64),
     )
-    _check_numbers(table)
+    for i in range(n):
+        _check_site(table, i, findings)
+    findings.raise_if_any("sites")
     return table
 
 
-def _check_numbers(table: SiteTable) -> None:
-    """Raise on every number of a table that can not be."""
-    findings = Findings()
-    idle_mw = site_power_mw(table, np.zeros(table.n_sites), np.zeros(table.n_sites), HOTTEST_C)
-    columns = zip(
-        table.name,
-        table.grid,
-        table.n_gpus,
-        table.import_limit_mw,
-        table.latitude,
-        table.longitude,
-        idle_mw,
-        strict=True,
-    )
-    for name, grid, n_gpus, limit, latitude, longitude, idle in columns:
-        where = f"site {name!r}"
-        if grid < 0:
-            findings.add(where, f"grid index {grid} is negative", "count grids from 0")
-        if n_gpus < 0:
-            findings.add(where, f"n_gpus={n_gpus} is negative", "a site has at least 0 devices")
-        if np.isnan(limit) or limit < 0:
-            findings.add(where, f"import_limit_mw={limit} MW", "give a limit of at least 0 MW, or none")
-        elif limit < idle:
+def _check_site(table: SiteTable, i: int, findings: Findings) -> None:
+    """Add everything that is wrong with one site."""
+    where, limit = f"site {table.name[i]!r}", table.import_limit_mw[i]
+    if table.name[i] in table.name[:i]:
+        findings.add(where, "the name appears more than once", "give every site its own name")
+    if table.grid[i] < 0:
+        findings.add(where, f"grid index {table.grid[i]} is negative", "count grids from 0")
+    if table.n_gpus[i] < 0:
+        findings.add(where, f"n_gpus={table.n_gpus[i]} is negative", "a site has at least 0 devices")
+    if not (-90.0 <= table.latitude[i] <= 90.0 and -180.0 <= table.longitude[i] < 180.0):
+        findings.add(
+            where,
+            f"position ({table.latitude[i]}, {table.longitude[i]}) degrees is not on Earth",
+            "latitude is in [-90, 90], longitude east-positive in [-180, 180)",
+        )
+    if not limit >= 0:
+        findings.add(where, f"import_limit_mw={limit} MW", "give a limit of at least 0 MW, or none")
+    if table.device[i] not in DEVICES:
+        findings.add(where, f"unknown device {table.device[i]!r}", f"choose one of {', '.join(DEVICES)}")
+    elif limit >= 0 and table.n_gpus[i] >= 0:
+        idle_mw = float(idle_power_mw(table.select([i]), HOTTEST_C)[0])
+        if limit < idle_mw:
             findings.add(
                 where,
-                f"import_limit_mw={limit:g} MW is below its idle draw of {idle:.6g} MW at {HOTTEST_C:g} °C",
+                f"import_limit_mw={limit:g} MW is less than its idle {idle_mw:.6g} MW at {HOTTEST_C:g} °C",
                 "raise the limit, take fewer devices or set idle_off",
             )
-        if not (-90.0 <= latitude <= 90.0 and -180.0 <= longitude < 180.0):
-            findings.add(
-                where,
-                f"position ({latitude}, {longitude}) degrees is not on Earth",
-                "latitude is in [-90, 90], longitude east-positive in [-180, 180)",
-            )
-    findings.raise_if_any("sites")
 
 
 def cooling_factor(temp_air: ArrayLike) -> FloatArray:
@@ -335,8 +339,10 @@ def site_power_mw(
     free = table.n_gpus - busy - loaded
     if not (np.all(busy >= 0.0) and np.all(loaded >= 0.0) and np.all(free >= -1e-6)):
         _raise_overfull(table, busy, loaded)
+    wan = np.asarray(wan_mw, dtype=np.float64)
     it_mw = (busy * table.busy_w + loaded * table.loaded_idle_w + free * table.free_w) / W_PER_MW
-    return it_mw * meter_factor(temp_air) + FIXED_OVERHEAD * table.it_capacity_mw + np.asarray(wan_mw)
+    load_mw: FloatArray = it_mw * meter_factor(temp_air) + FIXED_OVERHEAD * table.it_capacity_mw + wan
+    return load_mw
 
 
 def _raise_overfull(table: SiteTable, busy: FloatArray, loaded: FloatArray) -> None:
@@ -351,7 +357,7 @@ def _raise_overfull(table: SiteTable, busy: FloatArray, loaded: FloatArray) -> N
         if not (busy_low[i] >= 0 and loaded_low[i] >= 0 and used_high[i] <= table.n_gpus[i] + 1e-6):
             findings.add(
                 f"site {name!r}",
-                f"busy {busy_low[i]:g} to {busy_high[i]:g}, in use up to {used_high[i]:g} of {table.n_gpus[i]} devices",
+                f"{busy_low[i]:g} to {busy_high[i]:g}, in use {used_high[i]:g} of {table.n_gpus[i]}",
                 "keep devices in use between 0 and n_gpus",
             )
     findings.raise_if_any("devices in use")
@@ -417,4 +423,5 @@ def gpu_limit(table: SiteTable, temp_air: ArrayLike, wan_mw: ArrayLike = 0.0) ->
     room = (table.import_limit_mw - idle) / per_gpu_mw
     # A relative 1e-9 lets a limit that was computed as the power of n devices carry n devices.
     count = np.floor(np.minimum(room * (1.0 + 1e-9) + 1e-9, table.n_gpus.astype(np.float64)))
-    return np.maximum(count, 0.0).astype(np.int64)
+    limit: IntArray = np.maximum(count, 0.0).astype(np.int64)
+    return limit

@@ -87,12 +87,12 @@ class Wan:
 
     @cached_property
     def payload_gbit_per_s(self) -> FloatArray:
-        """Payload rate each link has for transfers, goodput · (capacity − background), shape (link,). [Gbit/s]"""
+        """Payload rate of each link for transfers, goodput · (capacity − background). [Gbit/s]"""
         return self.goodput * (self.capacity_gbit_per_s - self.background_gbit_per_s)
 
     @cached_property
     def bandwidth_gbit_per_s(self) -> FloatArray:
-        """Payload rate of a transfer that is alone, 0 where there is no path, shape (source, destination). [Gbit/s]"""
+        """Payload rate of a lone transfer, 0 without a path, shape (source, destination). [Gbit/s]"""
         lowest = np.where(self.on_path, self.payload_gbit_per_s, np.inf).min(axis=2, initial=np.inf)
         return np.where(self.reachable, lowest, 0.0)
 
@@ -149,8 +149,8 @@ def max_min_fair(on_path: BoolArray, capacity: FloatArray) -> FloatArray:
 
     Notes
     -----
-    All rates rise together; where a link is full its transfers stop, and the others rise on. The result is the
-    unique allocation in which each transfer crosses a full link on which none has more than it has [1]_. It
+    All rates rise together; where a link is full its transfers stop, and the others rise on. The result is
+    the unique allocation in which each transfer crosses a full link where none has more [1]_. It
     depends on counts per link alone, so that the order of the transfers does not change a bit of it.
 
     References
