@@ -2,4 +2,7 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from grid_models.grid import Grid, SeriesSource, make_grid
+from grid_models.validation import assert_valid_grid, validate_grid
+
+__all__ = ["Grid", "SeriesSource", "assert_valid_grid", "make_grid", "validate_grid"]
