@@ -1,0 +1,123 @@
+"""Carrying out what a policy asks for, after checking all of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twin._arrays import BoolArray, IntArray
+from twin.feasibility import REASONS
+from twin.inputs import SimulationInputs
+from twin.policies.base import CommandError, Commands, Refusals, View
+from twin.record import Recorder
+from twin.state import Phase, State
+from twin.transfers import MoveModel, begin_moves
+
+
+def apply_commands(
+    commands: Commands, state: State, moves: MoveModel, inputs: SimulationInputs, view: View, log: Recorder
+) -> None:
+    """Check commands and carry them out: queued jobs change queues, running ones begin to move, refusals are logged.
+
+    Parameters
+    ----------
+    commands : Commands
+        What the policy asks for.
+    state : State
+        Changed in place.
+    moves : MoveModel
+        Times of moves.
+    inputs : SimulationInputs
+        The run.
+    view : View
+        What the policy saw.
+    log : Recorder
+        Takes the events.
+
+    Raises
+    ------
+    CommandError
+        Naming every rule that is broken and a job that breaks it. Nothing is carried out then.
+    """
+    problems = _place_problems(commands, state, inputs) + _move_problems(commands, state, inputs, view)
+    problems += _refusal_problems(commands.refused, inputs)
+    if problems:
+        raise CommandError(f"commands at {view.now_s:g} s: " + "; ".join(problems))
+    state.site[commands.place_job] = commands.place_site
+    if commands.move_job.size:
+        begin_moves(state, moves, commands.move_job, commands.move_dest, view.now_s, log)
+    _log_refusals(commands.refused, state, view.now_s, log)
+
+
+def _place_problems(commands: Commands, state: State, inputs: SimulationInputs) -> list[str]:
+    job, site, table = commands.place_job, commands.place_site, inputs.table
+    found = _pair_problems("place", job, site, inputs)
+    if found:
+        return found
+    wide = table.n_gpus[job] > inputs.gpu_capacity[site]
+    fixed = ~table.migratable[job] & (site != table.origin[job])
+    return [
+        *_broken("place", job, state.phase[job] != Phase.QUEUED, "is not queued"),
+        *_broken("place", job, wide, "needs more GPUs than the site has"),
+        *_broken("place", job, fixed, "may only run at its origin"),
+    ]
+
+
+def _move_problems(commands: Commands, state: State, inputs: SimulationInputs, view: View) -> list[str]:
+    job, dest, table = commands.move_job, commands.move_dest, inputs.table
+    found = _pair_problems("move", job, dest, inputs)
+    if found:
+        return found
+    wanted = np.bincount(dest, weights=table.n_gpus[job], minlength=inputs.n_sites)
+    cut_off = ~inputs.wan.reachable[state.site[job], dest] & (state.site[job] != dest)
+    return [
+        *_broken("move", job, state.phase[job] != Phase.RUNNING, "is not running"),
+        *_broken("move", job, ~table.migratable[job], "may not move"),
+        *_broken("move", job, state.site[job] == dest, "is there already"),
+        *_broken("move", job, cut_off, "has no path to its destination"),
+        *_broken(
+            "move", job, (wanted > view.sites.free_gpus)[dest], "finds too few free GPUs at its destination"
+        ),
+    ]
+
+
+def _pair_problems(what: str, job: IntArray, site: IntArray, inputs: SimulationInputs) -> list[str]:
+    if job.shape != site.shape:
+        return [f"{what}: {job.size} jobs but {site.size} sites"]
+    if np.any((job < 0) | (job >= inputs.table.n_jobs)) or np.any((site < 0) | (site >= inputs.n_sites)):
+        return [f"{what}: job or site that does not exist"]
+    if np.unique(job).size != job.size:
+        return [f"{what}: a job is named twice"]
+    return []
+
+
+def _refusal_problems(refused: Refusals, inputs: SimulationInputs) -> list[str]:
+    sizes = {refused.job.size, refused.dest.size, refused.reason.size, refused.margin.size}
+    if len(sizes) > 1:
+        return ["refused: columns of different length"]
+    found = _pair_problems("refused", refused.job, refused.dest, inputs)
+    if np.any((refused.reason < 1) | (refused.reason >= len(REASONS))):
+        found.append(f"refused: reason outside 1..{len(REASONS) - 1}")
+    return found
+
+
+def _broken(what: str, job: IntArray, mask: BoolArray, rule: str) -> list[str]:
+    if not np.any(mask):
+        return []
+    return [f"{what}: job in row {job[mask][0]} {rule} ({int(np.sum(mask))} such)"]
+
+
+def _log_refusals(refused: Refusals, state: State, now_s: float, log: Recorder) -> None:
+    """Write refusals to the audit; one that only repeats the job's last one is not written again."""
+    code = refused.dest * len(REASONS) + refused.reason
+    new = code != state.last_refusal[refused.job]
+    job = refused.job[new]
+    state.last_refusal[job] = code[new]
+    log.event(
+        "move_refused",
+        now_s,
+        job,
+        site=state.site[job],
+        dest=refused.dest[new],
+        reason=refused.reason[new],
+        value=refused.margin[new],
+    )

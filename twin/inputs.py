@@ -1,0 +1,279 @@
+"""What a simulation is given: grids, sites, jobs, links and published signals, checked together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from twin._arrays import FloatArray, IntArray
+from twin.migration import MigrationModel
+from twin.sites import SiteTable, gpu_limit
+from twin.wan import Wan
+from weather import Findings
+
+if TYPE_CHECKING:
+    from grid_models import StepResult
+
+S_PER_H = 3600.0
+H_PER_DAY = 24
+
+
+class Engine(Protocol):
+    """Solves the dispatch of one step; `grid_models.DispatchEngine` is one."""
+
+    def solve(self, load_p_mw: FloatArray, available_p_mw: FloatArray) -> StepResult:
+        """Return the dispatch for the load of each bus and the available power of each unit. [MW]"""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class GridInputs:
+    """One grid during the run.
+
+    Attributes
+    ----------
+    name : str
+        Name of the grid in the scenario.
+    engine : Engine
+        Solves one step of it.
+    load_p_mw : ndarray (step, bus)
+        Load without the flexible sites. [MW]
+    available_p_mw : ndarray (step, unit)
+        Power the weather allows. [MW]
+    technology : tuple of str (unit)
+        "wind", "pv", "rtpv", "hydro" or "csp".
+    """
+
+    name: str
+    engine: Engine
+    load_p_mw: FloatArray
+    available_p_mw: FloatArray
+    technology: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SimulationInputs:
+    """Everything a run depends on beside its policy.
+
+    Signals begin `n_history` steps before the run; all other series begin with it. Signals are those published
+    without any flexible load ("own load out"), so they are the same for all policies.
+
+    Attributes
+    ----------
+    start : pandas.Timestamp
+        UTC time of the first step.
+    tick_s : int
+        Tick. [s]
+    signal_step_s : int
+        Step of signals and dispatch, a multiple of the tick. [s]
+    n_steps : int
+        Number of signal steps, drain period included.
+    grids : tuple of GridInputs
+        In the order `sites.grid` refers to.
+    sites : SiteTable
+        Where jobs run.
+    site_bus_index : ndarray of int (site)
+        Position of the site's bus among the buses of its grid.
+    temp_air : ndarray (step, site)
+        Outdoor temperature. [°C]
+    jobs : pandas.DataFrame
+        Job table, sorted by `submit_s`.
+    wan : Wan
+        Links between the sites.
+    migration : MigrationModel
+        Time and energy of a move.
+    absorbable_p_mw : ndarray (n_history + n_steps, site)
+        Joint absorbable power at threshold `theta`. [MW]
+    marginal_curtailment : ndarray (n_history + n_steps, site)
+        Curtailment relieved by one more MW of load. [MW/MW]
+    n_history : int
+        Steps of signals before the run.
+    theta : float
+        Relief per load above which a step belongs to a window. [MW/MW]
+    alpha : float
+        Largest share of a window a migration may take.
+    outlook_steps : int
+        Steps that an outlook looks ahead; a day when 0.
+    outlook_tau_s : float
+        Time constant of persistence in the outlook. [s]
+    backfill_patience_s : float
+        Wait after which the first job of a queue is not overtaken any more. [s]
+    seed : int
+        Root of the random streams of policies.
+    """
+
+    start: pd.Timestamp
+    tick_s: int
+    signal_step_s: int
+    n_steps: int
+    grids: tuple[GridInputs, ...]
+    sites: SiteTable
+    site_bus_index: IntArray
+    temp_air: FloatArray
+    jobs: pd.DataFrame
+    wan: Wan
+    migration: MigrationModel
+    absorbable_p_mw: FloatArray
+    marginal_curtailment: FloatArray
+    n_history: int
+    theta: float = 0.5
+    alpha: float = 0.1
+    outlook_steps: int = 0
+    outlook_tau_s: float = 6 * S_PER_H
+    backfill_patience_s: float = 4 * S_PER_H
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        findings = Findings()
+        _check_time(self, findings)
+        findings.raise_if_any("simulation inputs")
+        _check_shapes(self, findings)
+        findings.raise_if_any("simulation inputs")
+        _check_values(self, findings)
+        findings.raise_if_any("simulation inputs")
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites."""
+        return self.sites.n_sites
+
+    @property
+    def ticks_per_step(self) -> int:
+        """Ticks in a signal step."""
+        return self.signal_step_s // self.tick_s
+
+    @property
+    def n_ticks(self) -> int:
+        """Ticks in the run."""
+        return self.n_steps * self.ticks_per_step
+
+    @property
+    def step_h(self) -> float:
+        """Length of a signal step. [h]"""
+        return self.signal_step_s / S_PER_H
+
+    @property
+    def n_ahead(self) -> int:
+        """Signal steps in an outlook."""
+        return self.outlook_steps or max(1, round(H_PER_DAY / self.step_h))
+
+    @cached_property
+    def table(self) -> JobTable:
+        """The jobs as arrays."""
+        return JobTable.from_frame(self.jobs)
+
+    @cached_property
+    def gpu_capacity(self) -> IntArray:
+        """GPUs that may be in use at each site without its import limit ever being exceeded during the run.
+
+        The hottest step of the run counts, as it would for the one who sizes a site: no job has to be stopped
+        because the afternoon is warm.
+        """
+        limit = np.min(gpu_limit(self.sites, self.temp_air), axis=0)
+        return np.asarray(np.minimum(limit, self.sites.n_gpus), dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class JobTable:
+    """Columns of the job table as read-only arrays; see `twin.workloads` for their meaning."""
+
+    job_id: IntArray
+    submit_s: FloatArray
+    n_gpus: IntArray
+    work_gpu_h: FloatArray
+    checkpoint_gb: FloatArray
+    deadline_s: FloatArray
+    migratable: npt.NDArray[np.bool_]
+    origin: IntArray
+
+    @property
+    def n_jobs(self) -> int:
+        """Number of jobs."""
+        return len(self.job_id)
+
+    @classmethod
+    def from_frame(cls, jobs: pd.DataFrame) -> JobTable:
+        """Copy the columns out of a data frame."""
+
+        def column(name: str, dtype: type) -> npt.NDArray[np.generic]:
+            values = np.array(jobs[name].to_numpy(), dtype=dtype)
+            values.flags.writeable = False
+            return values
+
+        integers = {name: column(name, np.int64) for name in ("job_id", "n_gpus", "origin")}
+        floats = {
+            name: column(name, np.float64)
+            for name in ("submit_s", "work_gpu_h", "checkpoint_gb", "deadline_s")
+        }
+        return cls(**integers, **floats, migratable=column("migratable", np.bool_))  # type: ignore[arg-type]
+
+
+def _check_time(inputs: SimulationInputs, findings: Findings) -> None:
+    if inputs.tick_s <= 0 or inputs.signal_step_s <= 0 or inputs.signal_step_s % inputs.tick_s:
+        findings.add(
+            "signal_step_s",
+            f"{inputs.signal_step_s} s is no positive multiple of the tick of {inputs.tick_s} s",
+            "choose a tick that divides the signal step",
+        )
+    if inputs.n_steps < 1 or inputs.n_history < 0:
+        findings.add(
+            "n_steps", f"{inputs.n_steps} steps after {inputs.n_history} of history: need >= 1 and >= 0"
+        )
+    if inputs.start.tzinfo is None:
+        findings.add("start", f"naive time {inputs.start}", "give it with its time zone")
+    if not inputs.grids:
+        findings.add("grids", "no grid given", "give at least one")
+
+
+def _check_shapes(inputs: SimulationInputs, findings: Findings) -> None:
+    n, k, total = inputs.n_sites, inputs.n_steps, inputs.n_history + inputs.n_steps
+    expected = {
+        "site_bus_index": (inputs.site_bus_index, (n,)),
+        "temp_air [°C]": (inputs.temp_air, (k, n)),
+        "absorbable_p_mw": (inputs.absorbable_p_mw, (total, n)),
+        "marginal_curtailment": (inputs.marginal_curtailment, (total, n)),
+    }
+    for grid in inputs.grids:
+        n_bus, n_unit = grid.load_p_mw.shape[-1], len(grid.technology)
+        expected[f"{grid.name}: load_p_mw"] = (grid.load_p_mw, (k, n_bus))
+        expected[f"{grid.name}: available_p_mw"] = (grid.available_p_mw, (k, n_unit))
+    for name, (array, shape) in expected.items():
+        if array.shape != shape:
+            findings.add(name, f"shape {array.shape}, expected {shape}")
+        elif not np.all(np.isfinite(array)):
+            findings.add(
+                name, f"{int(np.sum(~np.isfinite(array)))} values are not finite", "fill or remove gaps first"
+            )
+
+
+def _check_values(inputs: SimulationInputs, findings: Findings) -> None:
+    for i, (grid, bus) in enumerate(zip(inputs.sites.grid, inputs.site_bus_index, strict=True)):
+        where = f"site {inputs.sites.name[i]!r}"
+        if not 0 <= grid < len(inputs.grids):
+            findings.add(where, f"grid index {grid}, but there are {len(inputs.grids)} grids")
+        elif not 0 <= bus < inputs.grids[grid].load_p_mw.shape[1]:
+            findings.add(where, f"bus index {bus} is not in grid {inputs.grids[grid].name!r}")
+    table = inputs.table
+    if np.any(np.diff(table.submit_s) < 0):
+        findings.add("jobs.submit_s", "not sorted", "sort the job table by submit_s")
+    if np.any((table.origin < 0) | (table.origin >= inputs.n_sites)):
+        findings.add("jobs.origin", f"outside 0..{inputs.n_sites - 1}")
+        return
+    if np.any(table.work_gpu_h <= 0) or np.any(table.n_gpus < 1):
+        findings.add("jobs", "a job needs work_gpu_h > 0 GPU-h and n_gpus >= 1")
+    too_wide = np.flatnonzero(table.n_gpus > inputs.gpu_capacity[table.origin])
+    for job in too_wide[:5]:
+        site = table.origin[job]
+        findings.add(
+            f"job {table.job_id[job]}",
+            f"needs {table.n_gpus[job]} GPUs, its origin {inputs.sites.name[site]!r} may use {inputs.gpu_capacity[site]} "
+            "within its import limit",
+            "enlarge the site or give the job another origin",
+        )
+    if len(too_wide) > 5:
+        findings.add("jobs", f"{len(too_wide) - 5} more jobs do not fit their origin")

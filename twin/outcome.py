@@ -1,0 +1,109 @@
+"""From the state and log of a run to its record."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from twin._arrays import FloatArray
+from twin.feasibility import REASONS
+from twin.inputs import S_PER_H, SimulationInputs
+from twin.migration import BIT_PER_BYTE
+from twin.record import EVENT_KINDS, Recorder, SimulationRecord
+from twin.state import Phase, State
+from twin.transfers import transfer_rows
+from weather import time_axis
+
+
+def make_record(inputs: SimulationInputs, policy: str, state: State, log: Recorder) -> SimulationRecord:
+    """Assemble the record of a run from its state and log, at any time of the run.
+
+    Parameters
+    ----------
+    inputs : SimulationInputs
+        The run.
+    policy : str
+        Name of the policy.
+    state : State
+        Present state.
+    log : Recorder
+        What was logged.
+
+    Returns
+    -------
+    SimulationRecord
+        Copies; the run may go on.
+    """
+    return SimulationRecord(
+        policy=policy,
+        time=time_axis(inputs.start, inputs.n_steps, inputs.signal_step_s),
+        step_h=inputs.step_h,
+        site_names=inputs.sites.name,
+        grid_names=tuple(grid.name for grid in inputs.grids),
+        gpu_capacity=inputs.gpu_capacity,
+        site_grid=inputs.sites.grid,
+        sites={name: values.copy() for name, values in log.sites.items()},
+        grids=tuple({name: values.copy() for name, values in grid.items()} for grid in log.grids),
+        jobs=_job_frame(inputs, state),
+        transfers=_transfer_frame(inputs, state, log),
+        events=_event_frame(inputs, log),
+    )
+
+
+def _job_frame(inputs: SimulationInputs, state: State) -> pd.DataFrame:
+    table, now_s = inputs.table, float(state.tick * inputs.tick_s)
+    speed = inputs.sites.rel_throughput
+    running = state.phase == Phase.RUNNING
+    ran_h = np.where(running, now_s - state.run_from_s, 0.0) / S_PER_H
+    frame = inputs.jobs.copy().reset_index(drop=True)
+    names = np.array([phase.name.lower() for phase in Phase], dtype=object)
+    return frame.assign(
+        phase=names[state.phase],
+        site=state.site,
+        first_start_s=state.first_start_s,
+        end_s=state.end_s,
+        done_gpu_h=state.done_gpu_h + ran_h * table.n_gpus * speed[state.site],
+        ideal_run_s=table.work_gpu_h / (table.n_gpus * speed[table.origin]) * S_PER_H,
+        n_migrations=state.n_migrations,
+    )
+
+
+def _transfer_frame(inputs: SimulationInputs, state: State, log: Recorder) -> pd.DataFrame:
+    now_s = float(state.tick * inputs.tick_s)
+    columns = log.transfers.arrays()
+    under_way = np.flatnonzero((state.phase >= Phase.SAVING) & (state.phase <= Phase.LOADING))
+    still = transfer_rows(state, inputs.table, under_way, resumed_s=np.full(under_way.size, np.nan))
+    frame = pd.DataFrame({name: np.concatenate([values, still[name]]) for name, values in columns.items()})
+    begun, saved, sent, resumed = (frame[f"{what}_s"] for what in ("begun", "saved", "sent", "resumed"))
+    latency = inputs.wan.latency_s[frame["source"], frame["dest"]]
+    flow_s = sent - saved - latency
+    held_s = resumed.fillna(now_s) - begun
+    return frame.assign(
+        save_s=saved - begun,
+        transfer_s=sent - saved,
+        load_s=resumed - sent,
+        mean_gbit_per_s=np.divide(BIT_PER_BYTE * frame["moved_gb"], flow_s.where(flow_s > 0)),
+        lost_gpu_h=frame["n_gpus"] * held_s / S_PER_H,
+        energy_mwh=_energy_mwh(inputs, frame, now_s),
+    )
+
+
+def _energy_mwh(inputs: SimulationInputs, frame: pd.DataFrame, now_s: float) -> FloatArray:
+    """IT energy of the GPUs that held the job, and the network's. [MWh]"""
+    sent = frame["sent_s"].fillna(now_s).to_numpy()
+    at_source_h = (sent - frame["begun_s"].to_numpy()) / S_PER_H
+    at_dest_h = (frame["resumed_s"].fillna(now_s).to_numpy() - sent) / S_PER_H
+    held_mw = inputs.sites.loaded_idle_w / 1e6
+    gpus = frame["n_gpus"].to_numpy()
+    held = gpus * (held_mw[frame["source"]] * at_source_h + held_mw[frame["dest"]] * at_dest_h)
+    return np.asarray(held + frame["moved_gb"].to_numpy() * inputs.wan.energy_kwh_per_gb / 1e3)
+
+
+def _event_frame(inputs: SimulationInputs, log: Recorder) -> pd.DataFrame:
+    frame = pd.DataFrame(log.events.arrays()).sort_values("time_s", kind="stable", ignore_index=True)
+    kinds, reasons = np.array(EVENT_KINDS, dtype=object), np.array([*REASONS, ""], dtype=object)
+    return frame.assign(
+        kind=kinds[frame["kind"]],
+        reason=reasons[frame["reason"]],
+        job_id=inputs.table.job_id[frame["job"]],
+    )

@@ -1,0 +1,214 @@
+"""What a policy sees and what it may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from twin._arrays import BoolArray, FloatArray, IntArray
+from twin.migration import MigrationModel
+from weather import TwinError
+
+
+class CommandError(TwinError, ValueError):
+    """A policy asked for what cannot be done."""
+
+
+@dataclass(frozen=True, eq=False)
+class SiteView:
+    """What a policy sees of the sites; every array is in the order of the site table.
+
+    Attributes
+    ----------
+    absorbable_p_mw : ndarray (site)
+        Load that is welcome at each site, all sites counted together, its own load taken out first. [MW]
+    marginal_curtailment : ndarray (site)
+        Curtailment that one more MW relieves now, at the load the sites really draw. [MW/MW]
+    outlook_absorbable_p_mw, outlook_marginal : ndarray (step ahead, site)
+        What may be expected from what was published by now; row 0 is now. The marginal one starts from the value
+        at the present draw. [MW], [MW/MW]
+    power_mw : ndarray (site)
+        Present draw at the meter. [MW]
+    committed_p_mw : ndarray (site)
+        Draw once every move under way has arrived. [MW]
+    gpu_p_mw : ndarray (site)
+        Meter power that one more running GPU adds to a free one. [MW]
+    held_gpu_p_mw : ndarray (site)
+        Meter power that one GPU draws while it holds a job without computing. [MW]
+    gpu_capacity, free_gpus : ndarray of int (site)
+        GPUs that may be used, and those neither in use nor reserved.
+    speed : ndarray (site)
+        Training speed of one GPU over the reference device.
+    """
+
+    absorbable_p_mw: FloatArray
+    marginal_curtailment: FloatArray
+    outlook_absorbable_p_mw: FloatArray
+    outlook_marginal: FloatArray
+    power_mw: FloatArray
+    committed_p_mw: FloatArray
+    gpu_p_mw: FloatArray
+    held_gpu_p_mw: FloatArray
+    gpu_capacity: IntArray
+    free_gpus: IntArray
+    speed: FloatArray
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites."""
+        return len(self.gpu_capacity)
+
+    @property
+    def headroom_p_mw(self) -> FloatArray:
+        """Load still welcome beyond what is committed; negative where there is too much already. [MW]"""
+        return self.absorbable_p_mw - self.committed_p_mw
+
+
+@dataclass(frozen=True, eq=False)
+class JobView:
+    """Jobs of one kind (queued or running), in the order in which they were submitted.
+
+    Attributes
+    ----------
+    job : ndarray of int
+        Row in the job table: what commands refer to.
+    site : ndarray of int
+        Where the job runs or queues.
+    origin : ndarray of int
+        Where it was submitted.
+    n_gpus : ndarray of int
+        GPUs it needs.
+    remaining_gpu_h : ndarray
+        Work left. [GPU-h at the reference device]
+    checkpoint_gb : ndarray
+        Size of its checkpoint. [GB]
+    deadline_s : ndarray
+        Time by which it should be done; inf without one. [s]
+    submit_s : ndarray
+        When it was submitted. [s]
+    migratable : ndarray of bool
+        Whether it may move once started, and run elsewhere than at its origin.
+    """
+
+    job: IntArray
+    site: IntArray
+    origin: IntArray
+    n_gpus: IntArray
+    remaining_gpu_h: FloatArray
+    checkpoint_gb: FloatArray
+    deadline_s: FloatArray
+    submit_s: FloatArray
+    migratable: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.job)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What was published by now, and nothing else.
+
+    Attributes
+    ----------
+    now_s : float
+        Time since the start of the run. [s]
+    step : int
+        Signal step.
+    signal_step_s : float
+        Its length. [s]
+    renewed : bool
+        Whether the signals were renewed at this tick. Moves are decided then; between, only queued jobs are placed.
+    sites : SiteView
+        The sites.
+    queued, running : JobView
+        Jobs that may be placed and moved.
+    bandwidth_gbit_per_s : ndarray (site, site)
+        Payload rate that one more transfer would get from row to column. [Gbit/s]
+    latency_s : ndarray (site, site)
+        Delay of the first byte. [s]
+    wan_kwh_per_gb : float
+        Energy of the network per payload. [kWh/GB]
+    migration : MigrationModel
+        Time of a move.
+    theta, alpha : float
+        Window threshold and largest share of a window that a move may take.
+    rng : numpy.random.Generator
+        The policy's own random stream for this tick.
+    """
+
+    now_s: float
+    step: int
+    signal_step_s: float
+    renewed: bool
+    sites: SiteView
+    queued: JobView
+    running: JobView
+    bandwidth_gbit_per_s: FloatArray
+    latency_s: FloatArray
+    wan_kwh_per_gb: float
+    migration: MigrationModel
+    theta: float
+    alpha: float
+    rng: np.random.Generator
+
+
+def _no_jobs() -> IntArray:
+    return np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Refusals:
+    """Moves that were considered and refused, one row each.
+
+    Attributes
+    ----------
+    job, dest : ndarray of int
+        Which job was not moved where.
+    reason : ndarray of int
+        Index into `twin.feasibility.REASONS`.
+    margin : ndarray
+        Margin of the condition that binds, negative: in seconds for time, energy and deadline, in GPUs for
+        capacity, in Gbit/s for link.
+    """
+
+    job: IntArray = field(default_factory=_no_jobs)
+    dest: IntArray = field(default_factory=_no_jobs)
+    reason: IntArray = field(default_factory=_no_jobs)
+    margin: FloatArray = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True, eq=False)
+class Commands:
+    """What a policy asks for at a tick. Anything that cannot be done raises :class:`CommandError`.
+
+    Attributes
+    ----------
+    place_job, place_site : ndarray of int
+        Queued jobs and the site whose queue each joins. It starts there as soon as GPUs are free, first come first
+        served with backfill; a job that has not started has nothing to move.
+    move_job, move_dest : ndarray of int
+        Running jobs and where each migrates. GPUs must be free there, counting all moves of this tick.
+    refused : Refusals
+        The audit of moves considered and not made.
+    """
+
+    place_job: IntArray = field(default_factory=_no_jobs)
+    place_site: IntArray = field(default_factory=_no_jobs)
+    move_job: IntArray = field(default_factory=_no_jobs)
+    move_dest: IntArray = field(default_factory=_no_jobs)
+    refused: Refusals = field(default_factory=Refusals)
+
+
+class Policy(Protocol):
+    """Decides where jobs run. It keeps no memory: everything it may use is in the view."""
+
+    @property
+    def name(self) -> str:
+        """Key in results."""
+        ...
+
+    def decide(self, view: View) -> Commands:
+        """Return what to do at this tick; called when signals are renewed, and whenever jobs are queued."""
+        ...

@@ -1,0 +1,260 @@
+"""The loop: one steppable object that brings jobs, sites, links and grids forward by one tick, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from twin._arrays import IntArray
+from twin.commands import apply_commands
+from twin.coupling import Coupling, power_split_mw, recorded_values
+from twin.inputs import S_PER_H, SimulationInputs
+from twin.outcome import make_record
+from twin.policies.base import Policy
+from twin.record import Recorder, SimulationRecord
+from twin.scheduler import startable, usage
+from twin.state import Phase, State, initial_state
+from twin.transfers import MoveModel, advance_moves
+from twin.views import Published, make_view, publish
+
+_MOVING = (Phase.SAVING, Phase.LOADING)
+
+
+class Simulation:
+    """A run of one policy.
+
+    Time advances in integer ticks of exactly `tick_s`. Job ends, transfers and resumptions fall inside ticks
+    exactly; arrivals, starts and decisions happen at tick boundaries, in that order. At the start of each signal
+    step the grids are solved with the present draw and the policy decides; at its end they are solved with the
+    mean load the sites really drew, which is the coupled dispatch that is accounted for.
+
+    Parameters
+    ----------
+    inputs : SimulationInputs
+        What the run depends on. Never changed.
+    policy : Policy
+        Decides where jobs run.
+
+    Examples
+    --------
+    A run is nothing but steps, and may be interrupted between any two of them::
+
+        simulation = Simulation(inputs, policy)
+        while not simulation.finished:
+            simulation.step()
+        arrays = simulation.to_arrays()  # at any time; Simulation.from_arrays(inputs, policy, arrays) goes on
+    """
+
+    def __init__(self, inputs: SimulationInputs, policy: Policy) -> None:
+        self.inputs = inputs
+        self.policy = policy
+        self._table = inputs.table
+        self._coupling = Coupling.of(inputs)
+        self._moves = MoveModel(inputs.table, inputs.migration, inputs.wan, inputs.sites.rel_throughput)
+        self._state = initial_state(inputs.table.origin, inputs.n_sites)
+        self._log = Recorder(inputs.n_steps, inputs.n_sites, len(inputs.grids))
+        self._published: Published | None = None
+
+    @property
+    def state(self) -> State:
+        """A copy of the present state that cannot be written."""
+        return self._state.copy()
+
+    @property
+    def tick(self) -> int:
+        """Ticks done."""
+        return self._state.tick
+
+    @property
+    def now_s(self) -> float:
+        """Time since the start of the run. [s]"""
+        return float(self._state.tick * self.inputs.tick_s)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all ticks are done."""
+        return self._state.tick >= self.inputs.n_ticks
+
+    @property
+    def record(self) -> SimulationRecord:
+        """The record up to now; steps that are not finished are zero."""
+        return make_record(self.inputs, self.policy.name, self._state, self._log)
+
+    def step(self) -> None:
+        """Advance by one tick.
+
+        Raises
+        ------
+        RuntimeError
+            After the last tick.
+        CommandError
+            Where the policy asks for what cannot be done.
+        """
+        if self.finished:
+            raise RuntimeError(f"the run ended after {self.inputs.n_ticks} ticks; make a new Simulation")
+        start = self.now_s
+        end = float((self._state.tick + 1) * self.inputs.tick_s)
+        self._admit(start)
+        self._decide(start)
+        self._start_queued(start)
+        active = self._active(end)
+        phase = self._state.phase[active]
+        advance_moves(
+            self._state,
+            self._moves,
+            active[(phase >= _MOVING[0]) & (phase <= _MOVING[1])],
+            start,
+            end,
+            self._log,
+        )
+        self._run(active, start, end)
+        self._state = self._state.at(self._state.tick + 1)
+        if self._state.tick % self.inputs.ticks_per_step == 0:
+            self._settle(self._state.tick // self.inputs.ticks_per_step - 1)
+
+    def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return state and record as flat named arrays, for writing."""
+        state = {f"state/{name}": values for name, values in self._state.to_arrays().items()}
+        return state | {f"record/{name}": values for name, values in self._log.to_arrays().items()}
+
+    @classmethod
+    def from_arrays(
+        cls, inputs: SimulationInputs, policy: Policy, arrays: Mapping[str, npt.NDArray[np.generic]]
+    ) -> Simulation:
+        """Take up a run from :meth:`to_arrays`; it goes on exactly as if it had not been interrupted."""
+        new = cls(inputs, policy)
+        parts: dict[str, dict[str, npt.NDArray[np.generic]]] = {"state": {}, "record": {}}
+        for name, values in arrays.items():
+            part, _, rest = name.partition("/")
+            parts[part][rest] = values
+        new._state = State.from_arrays(parts["state"])
+        new._log.load(parts["record"])
+        if new._state.tick % inputs.ticks_per_step and not new.finished:
+            new._published = publish(inputs, new._step, new._state.marginal_curtailment)
+        return new
+
+    @property
+    def _step(self) -> int:
+        return self._state.tick // self.inputs.ticks_per_step
+
+    def _active(self, before_s: float) -> IntArray:
+        """Rows of jobs submitted before a time and not done."""
+        n = int(np.searchsorted(self._table.submit_s, before_s, side="right"))
+        phase = self._state.phase[:n]
+        return np.flatnonzero((phase != Phase.DONE) & (phase != Phase.WAITING))
+
+    def _admit(self, now: float) -> None:
+        """Put jobs submitted by now into the queue of their origin."""
+        n = int(np.searchsorted(self._table.submit_s, now, side="right"))
+        new = np.flatnonzero(self._state.phase[:n] == Phase.WAITING)
+        if new.size:
+            self._state.phase[new] = Phase.QUEUED
+            self._log.event("submitted", self._table.submit_s[new], new, site=self._table.origin[new])
+
+    def _decide(self, now: float) -> None:
+        """Renew signals where due and let the policy act."""
+        active = self._active(now)
+        renewed = self._state.tick % self.inputs.ticks_per_step == 0
+        if renewed:
+            self._publish(active)
+        if self._published is None or not (renewed or np.any(self._state.phase[active] == Phase.QUEUED)):
+            return
+        view = make_view(self.inputs, self._state, self._published, active, renewed=renewed)
+        commands = self.policy.decide(view)
+        apply_commands(commands, self._state, self._moves, self.inputs, view, self._log)
+
+    def _publish(self, active: IntArray) -> None:
+        """Solve the grids with the present draw and publish what follows."""
+        step = self._step
+        used = usage(self._state, self._table, active, self.inputs.n_sites)
+        none = np.zeros(self.inputs.n_sites)
+        load = power_split_mw(self.inputs, step, used.running.astype(float), used.held.astype(float), none)[
+            "load_p_mw"
+        ]
+        marginal = self._coupling.marginal_curtailment(self._coupling.solve(step, load))
+        self._state.marginal_curtailment[:] = marginal
+        self._published = publish(self.inputs, step, marginal)
+        queued = active[self._state.phase[active] == Phase.QUEUED]
+        count = np.bincount(self._state.site[queued], minlength=self.inputs.n_sites).astype(float)
+        self._log.at_step(step, operating_marginal_curtailment=marginal, queued_jobs=count)
+
+    def _start_queued(self, now: float) -> None:
+        """Start queued jobs where GPUs are free."""
+        state, table = self._state, self._table
+        active = self._active(now)
+        queued = active[state.phase[active] == Phase.QUEUED]
+        if not queued.size:
+            return
+        free = self.inputs.gpu_capacity - usage(state, table, active, self.inputs.n_sites).total
+        waited = now - table.submit_s[queued]
+        go = startable(
+            state.site[queued], table.n_gpus[queued], waited, free, self.inputs.backfill_patience_s
+        )
+        job = queued[go]
+        state.phase[job] = Phase.RUNNING
+        state.run_from_s[job] = now
+        state.first_start_s[job] = now
+        state.timer_s[job] = now + self._moves.run_s(state, job)
+        self._log.event("started", now, job, site=state.site[job])
+
+    def _run(self, active: IntArray, start: float, end: float) -> None:
+        """Let running jobs run; a job that ends inside the tick ends exactly."""
+        state = self._state
+        job = active[state.phase[active] == Phase.RUNNING]
+        seconds = np.minimum(state.timer_s[job], end) - np.maximum(state.run_from_s[job], start)
+        weights = self._table.n_gpus[job] * seconds
+        state.busy_gpu_s[:] += np.bincount(state.site[job], weights=weights, minlength=self.inputs.n_sites)
+        done = job[state.timer_s[job] <= end]
+        state.phase[done] = Phase.DONE
+        state.end_s[done] = state.timer_s[done]
+        state.done_gpu_h[done] = self._table.work_gpu_h[done]
+        self._log.event("finished", state.end_s[done], done, site=state.site[done])
+
+    def _settle(self, step: int) -> None:
+        """Close a signal step: feed the mean load back into the dispatch, and record."""
+        state, inputs = self._state, self.inputs
+        busy, held = state.busy_gpu_s / inputs.signal_step_s, state.loaded_gpu_s / inputs.signal_step_s
+        power = power_split_mw(inputs, step, busy, held, state.wan_gb)
+        self._log.at_step(
+            step,
+            **power,
+            busy_gpus=busy,
+            held_gpus=held,
+            reserved_gpus=state.reserved_gpu_s / inputs.signal_step_s,
+            progress_gpu_h=state.busy_gpu_s * inputs.sites.rel_throughput / S_PER_H,
+            wan_gb=state.wan_gb,
+        )
+        for index, result in enumerate(self._coupling.solve(step, power["load_p_mw"])):
+            self._log.dispatch(index, step, recorded_values(result))
+        for total in (state.busy_gpu_s, state.loaded_gpu_s, state.reserved_gpu_s, state.wan_gb):
+            total[:] = 0.0
+
+
+def run_simulation(
+    inputs: SimulationInputs, policy: Policy, *, progress: Callable[[int, int], None] | None = None
+) -> SimulationRecord:
+    """Run a policy to the end; nothing but steps.
+
+    Parameters
+    ----------
+    inputs : SimulationInputs
+        What the run depends on.
+    policy : Policy
+        Decides where jobs run.
+    progress : callable, optional
+        Called with the number of signal steps done and in all, after each.
+
+    Returns
+    -------
+    SimulationRecord
+        The finished record.
+    """
+    simulation = Simulation(inputs, policy)
+    per_step = inputs.ticks_per_step
+    while not simulation.finished:
+        simulation.step()
+        if progress is not None and simulation.tick % per_step == 0:
+            progress(simulation.tick // per_step, inputs.n_steps)
+    return simulation.record

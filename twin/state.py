@@ -1,0 +1,166 @@
+"""The whole state of a run: one frozen dataclass of arrays that can be written and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from twin._arrays import FloatArray, IntArray
+
+PhaseArray = npt.NDArray[np.int8]
+
+
+class Phase(IntEnum):
+    """What a job is doing; a job goes through the phases in order, migrating any number of times.
+
+    ``RUNNING -> SAVING -> SENDING -> LOADING -> RUNNING`` is one migration.
+    """
+
+    WAITING = 0
+    QUEUED = 1
+    RUNNING = 2
+    SAVING = 3
+    SENDING = 4
+    LOADING = 5
+    DONE = 6
+
+
+@dataclass(frozen=True)
+class State:
+    """State of a run at the start of a tick.
+
+    Per-job arrays are in the order of the job table, per-site arrays in the order of the site table.
+
+    Attributes
+    ----------
+    tick : int
+        Number of ticks already simulated; the time is ``tick * tick_s``.
+    phase : ndarray of int8 (job)
+        A :class:`Phase` value.
+    site : ndarray of int (job)
+        Where the job holds GPUs, or in whose queue it stands; its origin before that.
+    source : ndarray of int (job)
+        Where the present or last migration began, -1 before the first.
+    dest : ndarray of int (job)
+        Where GPUs are reserved for it while it is saving or sending, else -1.
+    timer_s : ndarray (job)
+        Time at which the present phase ends if nothing interferes: the end of the run (RUNNING), of saving, of
+        loading; in SENDING the time of the first byte. Infinite otherwise. [s]
+    run_from_s : ndarray (job)
+        Start of the present run segment. [s]
+    done_gpu_h : ndarray (job)
+        Work finished before the present run segment. [GPU-h at the reference device]
+    left_gb : ndarray (job)
+        Bytes of the checkpoint that are still to be sent. [GB]
+    first_start_s, end_s : ndarray (job)
+        First start and end of the job, NaN before. [s]
+    move_start_s, saved_s, sent_s : ndarray (job)
+        Times of the present or last migration, NaN before the first. [s]
+    n_migrations : ndarray of int (job)
+        Migrations begun.
+    last_refusal : ndarray of int (job)
+        Code of the refusal last written to the audit, -1 if none since the last move.
+    busy_gpu_s, loaded_gpu_s, reserved_gpu_s : ndarray (site)
+        GPU-seconds of the present signal step: running; holding a job without progress (saving, sending,
+        loading); reserved and empty. [GPU s]
+    wan_gb : ndarray (site)
+        Bytes of the present signal step whose transport energy is drawn at the site (half of what it sends and
+        half of what it receives). [GB]
+    marginal_curtailment : ndarray (site)
+        As published at the last signal step, at the operating point. [MW/MW]
+    """
+
+    tick: int
+    phase: PhaseArray
+    site: IntArray
+    source: IntArray
+    dest: IntArray
+    timer_s: FloatArray
+    run_from_s: FloatArray
+    done_gpu_h: FloatArray
+    left_gb: FloatArray
+    first_start_s: FloatArray
+    end_s: FloatArray
+    move_start_s: FloatArray
+    saved_s: FloatArray
+    sent_s: FloatArray
+    n_migrations: IntArray
+    last_refusal: IntArray
+    busy_gpu_s: FloatArray
+    loaded_gpu_s: FloatArray
+    reserved_gpu_s: FloatArray
+    wan_gb: FloatArray
+    marginal_curtailment: FloatArray
+
+    def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return copies of all arrays by name; ``tick`` becomes a 0-d array."""
+        return {f.name: np.array(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> State:
+        """Rebuild a state from :meth:`to_arrays`; names that are missing or unknown raise ``KeyError``."""
+        names = {f.name for f in fields(cls)}
+        if names != set(arrays):
+            missing, unknown = sorted(names - set(arrays)), sorted(set(arrays) - names)
+            raise KeyError(f"arrays of a state: missing {missing}, unknown {unknown}")
+        values = {name: np.array(arrays[name]) for name in names - {"tick"}}
+        return cls(tick=int(np.asarray(arrays["tick"]).item()), **values)
+
+    def copy(self, *, writeable: bool = False) -> State:
+        """Return a deep copy whose arrays cannot be written unless asked for."""
+        new = State.from_arrays(self.to_arrays())
+        for f in fields(new):
+            value = getattr(new, f.name)
+            if isinstance(value, np.ndarray):
+                value.setflags(write=writeable)
+        return new
+
+    def at(self, tick: int) -> State:
+        """Return the state with another tick, sharing the arrays."""
+        return replace(self, tick=tick)
+
+
+def initial_state(origin: IntArray, n_sites: int) -> State:
+    """Return the state before the first tick: every job waits, nothing is drawn.
+
+    Parameters
+    ----------
+    origin : ndarray of int (job)
+        Site at which each job is submitted.
+    n_sites : int
+        Number of sites.
+
+    Returns
+    -------
+    State
+        Tick 0.
+    """
+    n = len(origin)
+    nan, zero = np.full(n, np.nan), np.zeros(n)
+    return State(
+        tick=0,
+        phase=np.zeros(n, dtype=np.int8),
+        site=np.array(origin, dtype=np.int64),
+        source=np.full(n, -1, dtype=np.int64),
+        dest=np.full(n, -1, dtype=np.int64),
+        timer_s=np.full(n, np.inf),
+        run_from_s=nan.copy(),
+        done_gpu_h=zero.copy(),
+        left_gb=zero.copy(),
+        first_start_s=nan.copy(),
+        end_s=nan.copy(),
+        move_start_s=nan.copy(),
+        saved_s=nan.copy(),
+        sent_s=nan.copy(),
+        n_migrations=np.zeros(n, dtype=np.int64),
+        last_refusal=np.full(n, -1, dtype=np.int64),
+        busy_gpu_s=np.zeros(n_sites),
+        loaded_gpu_s=np.zeros(n_sites),
+        reserved_gpu_s=np.zeros(n_sites),
+        wan_gb=np.zeros(n_sites),
+        marginal_curtailment=np.zeros(n_sites),
+    )

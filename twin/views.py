@@ -1,0 +1,167 @@
+"""What is published at a signal step, and the view of it that a policy gets at a tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grid_models import persistence_outlook
+from twin._arrays import FloatArray, IntArray
+from twin.coupling import gpu_power_mw, power_split_mw
+from twin.inputs import H_PER_DAY, S_PER_H, SimulationInputs
+from twin.policies.base import JobView, SiteView, View
+from twin.scheduler import Usage, usage
+from twin.state import Phase, State
+
+OUTLOOK_DAYS = 14
+"""Days of published signals that an outlook looks back on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Published:
+    """Signals as of one step; every policy gets the same, but for the derivative at its own operating point.
+
+    Attributes
+    ----------
+    step : int
+        Signal step.
+    absorbable_p_mw, marginal_curtailment : ndarray (site)
+        Now. [MW], [MW/MW]
+    outlook_absorbable_p_mw, outlook_marginal : ndarray (step ahead, site)
+        From now on; row 0 is now.
+    """
+
+    step: int
+    absorbable_p_mw: FloatArray
+    marginal_curtailment: FloatArray
+    outlook_absorbable_p_mw: FloatArray
+    outlook_marginal: FloatArray
+
+
+def publish(inputs: SimulationInputs, step: int, operating_marginal: FloatArray) -> Published:
+    """Publish the signals of a step, from values up to and including it.
+
+    Parameters
+    ----------
+    inputs : SimulationInputs
+        Holds the signals; nothing after the step is read.
+    step : int
+        Signal step.
+    operating_marginal : ndarray (site)
+        Marginal curtailment at the sites' present draw. [MW/MW]
+
+    Returns
+    -------
+    Published
+        With outlooks by persistence that decays to the mean of the same hour on past days. The outlook of the
+        marginal curtailment starts at the operating point: what the sites' own draw has used up now stays used up
+        as long as the present situation persists.
+    """
+    per_day = max(1, round(H_PER_DAY / inputs.step_h))
+    tau_steps = inputs.outlook_tau_s / inputs.signal_step_s
+    now = inputs.n_history + step
+    past = slice(max(0, now + 1 - OUTLOOK_DAYS * per_day), now + 1)
+    n_ahead = inputs.n_ahead
+    absorbable, marginal = inputs.absorbable_p_mw[past], inputs.marginal_curtailment[past]
+    used_up = np.exp(-np.arange(n_ahead) / tau_steps)[:, None] * (operating_marginal - marginal[-1])
+    return Published(
+        step=step,
+        absorbable_p_mw=absorbable[-1],
+        marginal_curtailment=operating_marginal.copy(),
+        outlook_absorbable_p_mw=persistence_outlook(absorbable, n_ahead, per_day, tau_steps),
+        outlook_marginal=persistence_outlook(marginal, n_ahead, per_day, tau_steps) + used_up,
+    )
+
+
+def make_view(
+    inputs: SimulationInputs, state: State, published: Published, active: IntArray, *, renewed: bool
+) -> View:
+    """Build the view of a policy at a tick.
+
+    Parameters
+    ----------
+    inputs : SimulationInputs
+        The run.
+    state : State
+        Present state; what the view holds of it are copies.
+    published : Published
+        Latest signals.
+    active : ndarray of int
+        Rows of jobs submitted and not done.
+    renewed : bool
+        Whether the signals were renewed at this tick.
+
+    Returns
+    -------
+    View
+        Nothing in it was published after now.
+    """
+    now = float(state.tick * inputs.tick_s)
+    phase = state.phase[active]
+    return View(
+        now_s=now,
+        step=published.step,
+        signal_step_s=float(inputs.signal_step_s),
+        renewed=renewed,
+        sites=_site_view(inputs, published, usage(state, inputs.table, active, inputs.n_sites)),
+        queued=_job_view(inputs, state, active[phase == Phase.QUEUED], now),
+        running=_job_view(inputs, state, active[phase == Phase.RUNNING], now),
+        bandwidth_gbit_per_s=_bandwidth(inputs, state, active),
+        latency_s=inputs.wan.latency_s,
+        wan_kwh_per_gb=inputs.wan.energy_kwh_per_gb,
+        migration=inputs.migration,
+        theta=inputs.theta,
+        alpha=inputs.alpha,
+        rng=np.random.default_rng([inputs.seed, state.tick]),
+    )
+
+
+def _site_view(inputs: SimulationInputs, published: Published, used: Usage) -> SiteView:
+    step, none = published.step, np.zeros(inputs.n_sites)
+    running, held = used.running.astype(float), used.held.astype(float)
+    gpu_p_mw, held_gpu_p_mw = gpu_power_mw(inputs, step)
+    idle = power_split_mw(inputs, step, none, none, none)["load_p_mw"]
+    return SiteView(
+        absorbable_p_mw=published.absorbable_p_mw,
+        marginal_curtailment=published.marginal_curtailment,
+        outlook_absorbable_p_mw=published.outlook_absorbable_p_mw,
+        outlook_marginal=published.outlook_marginal,
+        power_mw=power_split_mw(inputs, step, running, held, none)["load_p_mw"],
+        committed_p_mw=idle + gpu_p_mw * used.committed,
+        gpu_p_mw=gpu_p_mw,
+        held_gpu_p_mw=held_gpu_p_mw,
+        gpu_capacity=inputs.gpu_capacity,
+        free_gpus=inputs.gpu_capacity - used.total,
+        speed=inputs.sites.rel_throughput,
+    )
+
+
+def _job_view(inputs: SimulationInputs, state: State, job: IntArray, now_s: float) -> JobView:
+    table, site = inputs.table, state.site[job]
+    ran_h = np.where(state.phase[job] == Phase.RUNNING, now_s - state.run_from_s[job], 0.0) / S_PER_H
+    done = state.done_gpu_h[job] + ran_h * table.n_gpus[job] * inputs.sites.rel_throughput[site]
+    return JobView(
+        job=job,
+        site=site,
+        origin=table.origin[job],
+        n_gpus=table.n_gpus[job],
+        remaining_gpu_h=np.maximum(table.work_gpu_h[job] - done, 0.0),
+        checkpoint_gb=table.checkpoint_gb[job],
+        deadline_s=table.deadline_s[job],
+        submit_s=table.submit_s[job],
+        migratable=table.migratable[job],
+    )
+
+
+def _bandwidth(inputs: SimulationInputs, state: State, active: IntArray) -> FloatArray:
+    """Payload rate one more transfer would get if the links on its path were shared equally. [Gbit/s]"""
+    wan = inputs.wan
+    phase = state.phase[active]
+    under_way = active[(phase == Phase.SAVING) | (phase == Phase.SENDING)]
+    if not under_way.size:
+        return wan.bandwidth_gbit_per_s
+    users = wan.on_path[state.source[under_way], state.dest[under_way]].sum(axis=0)
+    share = wan.payload_gbit_per_s / (users + 1)
+    lowest = np.where(wan.on_path, share, np.inf).min(axis=2, initial=np.inf)
+    return np.where(wan.reachable, lowest, 0.0)
