@@ -28,6 +28,7 @@ __all__ = [
     "to_left_label",
     "to_utc_index",
     "to_xarray_time",
+    "usual_step",
 ]
 
 TimeArray: TypeAlias = npt.NDArray[np.datetime64]
@@ -81,7 +82,7 @@ def to_xarray_time(index: pd.DatetimeIndex) -> TimeArray:
 def axis_findings(index: pd.DatetimeIndex) -> list[Finding]:
     """Return what keeps an axis from being sorted, unique and regular, place by place.
 
-    The step is taken to be the most frequent distance between neighbours; findings are made of other distances
+    The step is taken to be the most frequent distance of neighbours; findings are made of other distances
     (gaps), of duplicates, and of stamps that go back in time.
     """
     if len(index) < 2:
@@ -91,12 +92,16 @@ def axis_findings(index: pd.DatetimeIndex) -> list[Finding]:
     zero = np.timedelta64(0, "ns")
     _add(findings, index, distance < zero, "stamp(s) earlier than the one before", "sort the rows by time")
     _add(findings, index, distance == zero, "duplicate stamp(s)", "keep one row per stamp")
-    forward = distance[distance > zero]
-    if forward.size:
-        values, counts = np.unique(forward, return_counts=True)
-        step = values[np.argmax(counts)]
+    if (distance > zero).any():
+        step = usual_step(index)
         text = f"gap(s): not one step of {pd.Timedelta(step)} to the next stamp"
-        _add(findings, index, (distance > zero) & (distance != step), text, "fill by name or cut the axis")
+        _add(
+            findings,
+            index,
+            (distance > zero) & (distance != step),
+            text,
+            "fill them by name (29 February: 'leap_day') or cut the axis",
+        )
     return list(findings)
 
 
@@ -128,6 +133,16 @@ def step_of(time: TimeLike) -> np.timedelta64:
     Findings(axis_findings(index)).raise_if_any("time axis")
     stamps = to_xarray_time(index)
     step: np.timedelta64 = stamps[1] - stamps[0]
+    return step
+
+
+def usual_step(time: TimeLike) -> np.timedelta64:
+    """Return the most frequent distance of neighbouring stamps, on an axis that may have gaps."""
+    distance = np.diff(to_xarray_time(to_utc_index(time)))
+    values, counts = np.unique(distance[distance > np.timedelta64(0, "ns")], return_counts=True)
+    if not values.size:
+        raise InputError("time axis", [Finding("time", "no two stamps that ascend: the step is not known")])
+    step: np.timedelta64 = values[np.argmax(counts)]
     return step
 
 

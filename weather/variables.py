@@ -87,7 +87,7 @@ WEATHER: Final = DatasetSpec(
         Variable("dhi", "W/m²", _SURFACE, "diffuse horizontal irradiance", valid_range=(0.0, 1000.0)),
         Variable("temp_air", "°C", _SURFACE, "air temperature 2 m above ground", valid_range=(-90.0, 60.0)),
         Variable("pressure", "Pa", _SURFACE, "air pressure at the surface", valid_range=(40e3, 110e3)),
-        Variable("wind_speed", "m/s", _PROFILE, "horizontal wind speed", valid_range=(0.0, 90.0)),
+        Variable("wind_speed", "m/s", _PROFILE, "horizontal wind speed", valid_range=(0.0, 75.0)),
         Variable(
             "wind_direction",
             "degree",
@@ -149,7 +149,7 @@ def check_dataset(
     Raises
     ------
     InputError
-        With a finding for every missing name, wrong unit, dim or cell method, NaN, value out of range, and for
+        With a finding for each missing name, wrong unit, dim or cell method, NaN, value out of range, and for
         a time axis that is not naive UTC, sorted and regular.
     """
     if isinstance(spec, str):
@@ -228,14 +228,18 @@ def value_findings(da: xr.DataArray, variable: Variable) -> list[Finding]:
         findings.add(
             variable.name,
             f"{int(is_nan.sum())} of {data.size} values are NaN, first at {_first_place(is_nan)}",
-            "resolve it by a named fill (weather.FILLS); missing is never zero",
+            "resolve it by a named fill (weather.FILLS): missing is never zero",
         )
     low, high = variable.valid_range
     outside = (data < low) | (data > high)
     if outside.any():
         shown = f"smallest {float(data.min()):g}, largest {float(data.max()):g}"
         what = f"{int(outside.sum())} values outside [{low:g}, {high:g}] {variable.units} ({shown})"
-        findings.add(variable.name, f"{what}, first at {_first_place(outside)}", "check unit and source")
+        findings.add(
+            variable.name,
+            f"{what}, first at {_first_place(outside)}",
+            "check unit and source, or mask them (fill 'out_of_range')",
+        )
     return list(findings)
 
 

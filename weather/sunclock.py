@@ -1,0 +1,142 @@
+"""The sun as a witness: does the irradiance fit the coordinates and the clock it is stamped with?
+
+Direct and diffuse irradiance add up to the global one by the cosine of the solar zenith, so the three
+together tell where the sun stood when they were measured, to minutes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pvlib
+import xarray as xr
+
+from weather._types import FloatArray
+from weather.errors import Finding, Findings
+from weather.timeaxis import to_utc_index, usual_step
+
+__all__ = ["clock_offset_h", "closure_residual", "sun_findings"]
+
+CLOCK_TOLERANCE_H: Final = 0.25
+"""Offset of the sun against the clock that passes: a label wrong by half an hour must not. [h]"""
+
+CLOSURE_TOLERANCE: Final = 50.0
+"""Residual of the closure that counts as a violation; hourly means near sunrise come close. [W/m²]"""
+
+CLOSURE_SHARE: Final = 0.05
+"""Share of the steps with sun that may violate the closure. [1]"""
+
+_MIN_DNI: Final = 100.0
+_MIN_STEPS: Final = 24
+_MAX_STEPS: Final = 3000
+_CANDIDATES_H: Final = np.arange(-144, 144) / 12.0
+
+
+def closure_residual(ds: xr.Dataset) -> xr.DataArray:
+    """Return ghi - (dhi + dni cos(zenith)), the zenith at the middle of each interval.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Weather with ghi, dni, dhi over (time, site), latitude and longitude.
+
+    Returns
+    -------
+    DataArray
+        Residual over (time, site); below the horizon the cosine counts as zero. [W/m²]
+    """
+    cosine = xr.DataArray(_cos_zenith(ds, _middles(ds)).clip(min=0.0), dims=("time", "site"))
+    residual = ds["ghi"] - (ds["dhi"] + ds["dni"] * cosine)
+    return residual.rename("closure_residual").assign_attrs(units="W/m²")
+
+
+def clock_offset_h(ds: xr.Dataset) -> xr.DataArray:
+    """Return what must be added to the time stamps so that the sun in the data is the sun at the coordinates.
+
+    The data's own cosine of the zenith, (ghi - dhi) / dni, is compared with the computed one at every
+    offset from
+    -12 to 12 h in steps of 5 minutes; the offset of the smallest mean absolute difference is returned. It
+    is 0 where clock, label and coordinates are right, and 6 where local time at UTC-6 was taken for UTC.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Weather with ghi, dni, dhi over (time, site), latitude and longitude.
+
+    Returns
+    -------
+    DataArray
+        Offset over `site`; NaN where fewer than 24 steps have direct sun (polar night, a few hours only). [h]
+    """
+    offsets = [_site_offset(ds.isel(site=[i])) for i in range(ds.sizes["site"])]
+    return xr.DataArray(offsets, coords={"site": ds["site"]}, name="clock_offset_h", attrs={"units": "h"})
+
+
+def sun_findings(ds: xr.Dataset) -> list[Finding]:
+    """Return findings about sites whose clock is off, or else whose irradiance does not close."""
+    findings = Findings()
+    offsets = clock_offset_h(ds).to_numpy()
+    violated = _closure_violations(ds)
+    for site, offset, share in zip(ds["site"].to_numpy(), offsets, violated, strict=True):
+        if abs(offset) > CLOCK_TOLERANCE_H:
+            what = f"clock: the sun of the data fits stamps {offset:+.2f} h from those given"
+            findings.add(f"site {site}", what, "check time zone, label and coordinates")
+        elif share > CLOSURE_SHARE:
+            what = (
+                f"closure: ghi differs from dhi + dni cos(zenith) by more than {CLOSURE_TOLERANCE:g} W/m² in "
+                f"{share:.0%} of the steps with sun"
+            )
+            findings.add(f"site {site}", what, "check that ghi, dni and dhi are of one source and unit")
+    return list(findings)
+
+
+def _closure_violations(ds: xr.Dataset) -> FloatArray:
+    """Return the share of steps with sun whose closure is violated, per site. [1]."""
+    has_sun = (ds["ghi"] > 0.0).to_numpy()
+    is_off = np.abs(closure_residual(ds).to_numpy()) > CLOSURE_TOLERANCE
+    share: FloatArray = (is_off & has_sun).sum(axis=0) / np.maximum(has_sun.sum(axis=0), 1)
+    return share
+
+
+def _site_offset(ds: xr.Dataset) -> float:
+    """Return the offset of one site. [h]."""
+    ghi, dni, dhi = (ds[name].to_numpy()[:, 0] for name in ("ghi", "dni", "dhi"))
+    sunny = np.flatnonzero((dni > _MIN_DNI) & np.isfinite(ghi) & np.isfinite(dhi))
+    if sunny.size < _MIN_STEPS:
+        return float("nan")
+    sunny = sunny[:: 1 + sunny.size // _MAX_STEPS]
+    measured = (ghi[sunny] - dhi[sunny]) / dni[sunny]
+    middles = _middles(ds)[sunny]
+    difference = [
+        np.abs(_cos_zenith(ds, middles + pd.Timedelta(hours=offset))[:, 0] - measured).mean()
+        for offset in _CANDIDATES_H
+    ]
+    return float(_CANDIDATES_H[int(np.argmin(difference))])
+
+
+def _middles(ds: xr.Dataset) -> pd.DatetimeIndex:
+    """Return the interval middles of an axis that may have gaps."""
+    index = to_utc_index(ds)
+    return index + pd.Timedelta(usual_step(index)) / 2
+
+
+def _cos_zenith(ds: xr.Dataset, instants: pd.DatetimeIndex) -> FloatArray:
+    """Return the cosine of the solar zenith over (instant, site).
+
+    Spencer's series for declination and equation of time, as pvlib has them, are within half a degree:
+    enough to tell a clock to minutes, and fast enough to try 288 of them.
+    """
+    day = instants.dayofyear.to_numpy()
+    hour = ((instants - instants.normalize()) / pd.Timedelta(hours=1)).to_numpy()
+    longitude = ds["longitude"].to_numpy().astype(float)
+    solar_time = hour + np.asarray(pvlib.solarposition.equation_of_time_spencer71(day)) / 60.0
+    declination = np.asarray(pvlib.solarposition.declination_spencer71(day))
+    zenith = pvlib.solarposition.solar_zenith_analytical(
+        np.radians(ds["latitude"].to_numpy().astype(float)),
+        np.radians(15.0 * (solar_time[:, None] - 12.0) + longitude),
+        declination[:, None],
+    )
+    cosine: FloatArray = np.cos(zenith)
+    return cosine
