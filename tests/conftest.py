@@ -1,8 +1,11 @@
-"""Shared by all tests: where the real data lie, and deterministic property tests."""
+"""Shared by all tests: where the real data lie, deterministic property tests, no network."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib as mpl
@@ -32,3 +35,24 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set {DATA_VARIABLE} to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _offline() -> Iterator[None]:
+    """Refuse connections that would leave the private network: kernels and workers are local."""
+    connect = socket.socket.connect
+
+    def connect_locally(self: socket.socket, address: tuple[str, int] | str) -> None:
+        leaves = (
+            self.type == socket.SOCK_STREAM
+            and isinstance(address, tuple)
+            and address[0] != "localhost"
+            and not ipaddress.ip_address(address[0]).is_private
+        )
+        if leaves:
+            pytest.fail(f"tests run offline, but this one connects to {address[0]}")
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_locally)
+        yield
