@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
+from grid_models.attribution import oversupply
+from grid_models.dispatch import dispatch, dispatch_dataset, solve_all
+from grid_models.engine import DispatchEngine, Objective, StepResult
 from grid_models.grid import Grid, SeriesSource, make_grid
+from grid_models.relief import ReliefCurve, ReliefModel
+from grid_models.signals import relief_curves, signals
 from grid_models.validation import assert_valid_grid, validate_grid
 
-__all__ = ["Grid", "SeriesSource", "assert_valid_grid", "make_grid", "validate_grid"]
+__all__ = [
+    "DispatchEngine",
+    "Grid",
+    "Objective",
+    "ReliefCurve",
+    "ReliefModel",
+    "SeriesSource",
+    "StepResult",
+    "assert_valid_grid",
+    "dispatch",
+    "dispatch_dataset",
+    "make_grid",
+    "oversupply",
+    "relief_curves",
+    "signals",
+    "solve_all",
+    "validate_grid",
+]
