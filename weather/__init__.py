@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from weather._types import BoolArray, FloatArray, FloatLike, IntArray, PathLike, XarrayT
+from weather.calendar import align_calendar, wrap_year
+from weather.constants import EARTH_RADIUS_KM, KELVIN_OFFSET, PA_PER_MBAR, R_DRY_AIR, SECONDS_PER_HOUR
 from weather.datafiles import DATA_VARIABLE, data_path, data_root
 from weather.errors import BalanceError, Finding, Findings, InputError, SolverError, TwinError
+from weather.quality import FILLS, check_quality, fill_missing
+from weather.readers import (
+    READERS,
+    Reader,
+    ReadOptions,
+    combine_sites,
+    merge_solar_wind,
+    read,
+)
+from weather.sunclock import SUN_CHECKS, clock_offset_h, closure_residual
 from weather.timeaxis import (
     interval_midpoint,
     resample_mean,
@@ -28,7 +40,15 @@ from weather.variables import (
 
 __all__ = [
     "DATA_VARIABLE",
+    "EARTH_RADIUS_KM",
+    "FILLS",
+    "KELVIN_OFFSET",
+    "PA_PER_MBAR",
+    "READERS",
+    "R_DRY_AIR",
+    "SECONDS_PER_HOUR",
     "SPECS",
+    "SUN_CHECKS",
     "WEATHER",
     "BalanceError",
     "BoolArray",
@@ -40,15 +60,25 @@ __all__ = [
     "InputError",
     "IntArray",
     "PathLike",
+    "ReadOptions",
+    "Reader",
     "SolverError",
     "TwinError",
     "Variable",
     "XarrayT",
+    "align_calendar",
     "check_dataset",
+    "check_quality",
+    "clock_offset_h",
+    "closure_residual",
+    "combine_sites",
     "data_path",
     "data_root",
     "dataset_findings",
+    "fill_missing",
     "interval_midpoint",
+    "merge_solar_wind",
+    "read",
     "resample_mean",
     "resample_sum",
     "step_hours",
@@ -58,4 +88,5 @@ __all__ = [
     "to_utc_index",
     "to_xarray_time",
     "with_metadata",
+    "wrap_year",
 ]

@@ -25,7 +25,9 @@ FILL_LIMIT_H: Final = 3.0
 """Longest run of missing values that `interpolate` closes. [h]"""
 
 
-def check_quality(ds: xr.Dataset, *, required: Collection[str] | None = None) -> list[Finding]:
+def check_quality(
+    ds: xr.Dataset, *, required: Collection[str] | None = None, accept: Collection[str] = ()
+) -> list[Finding]:
     """Return everything that is wrong with a weather dataset.
 
     Parameters
@@ -34,6 +36,9 @@ def check_quality(ds: xr.Dataset, *, required: Collection[str] | None = None) ->
         Weather; it may hold a part of the variables.
     required : collection of str, optional
         Names that must be there (see `check_dataset`).
+    accept : collection of str
+        Sun checks to leave out, of `SUN_CHECKS`: some files cannot pass them, such as a typical year whose
+        months were made with different clocks.
 
     Returns
     -------
@@ -44,7 +49,7 @@ def check_quality(ds: xr.Dataset, *, required: Collection[str] | None = None) ->
     findings = Findings(dataset_findings(ds, WEATHER, required=required))
     needs = {"ghi", "dni", "dhi", "latitude", "longitude", "time", "site"}
     if needs <= set(ds.variables) and ds.sizes["time"] > 1:
-        findings.extend(sun_findings(ds))
+        findings.extend(sun_findings(ds, accept))
     return list(findings)
 
 

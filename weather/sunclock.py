@@ -6,6 +6,7 @@ together tell where the sun stood when they were measured, to minutes.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,10 @@ from weather._types import FloatArray
 from weather.errors import Finding, Findings
 from weather.timeaxis import to_utc_index, usual_step
 
-__all__ = ["clock_offset_h", "closure_residual", "sun_findings"]
+__all__ = ["SUN_CHECKS", "clock_offset_h", "closure_residual", "sun_findings"]
+
+SUN_CHECKS: Final = ("clock", "closure")
+"""Checks that a caller may accept to fail."""
 
 CLOCK_TOLERANCE_H: Final = 0.25
 """Offset of the sun against the clock that passes: a label wrong by half an hour must not. [h]"""
@@ -74,21 +78,31 @@ def clock_offset_h(ds: xr.Dataset) -> xr.DataArray:
     return xr.DataArray(offsets, coords={"site": ds["site"]}, name="clock_offset_h", attrs={"units": "h"})
 
 
-def sun_findings(ds: xr.Dataset) -> list[Finding]:
-    """Return findings about sites whose clock is off, or else whose irradiance does not close."""
+def sun_findings(ds: xr.Dataset, accept: Collection[str] = ()) -> list[Finding]:
+    """Return findings about sites whose clock is off, or else whose irradiance does not close.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Weather with ghi, dni, dhi over (time, site), latitude and longitude.
+    accept : collection of str
+        Checks of `SUN_CHECKS` that are left out.
+    """
     findings = Findings()
+    for name in set(accept) - set(SUN_CHECKS):
+        findings.add("accept", f"no check {name!r}", f"use {', '.join(SUN_CHECKS)}")
     offsets = clock_offset_h(ds).to_numpy()
     violated = _closure_violations(ds)
     for site, offset, share in zip(ds["site"].to_numpy(), offsets, violated, strict=True):
-        if abs(offset) > CLOCK_TOLERANCE_H:
+        if "clock" not in accept and abs(offset) > CLOCK_TOLERANCE_H:
             what = f"clock: the sun of the data fits stamps {offset:+.2f} h from those given"
             findings.add(f"site {site}", what, "check time zone, label and coordinates")
-        elif share > CLOSURE_SHARE:
+        elif "closure" not in accept and share > CLOSURE_SHARE:
             what = (
                 f"closure: ghi differs from dhi + dni cos(zenith) by more than {CLOSURE_TOLERANCE:g} W/m² in "
                 f"{share:.0%} of the steps with sun"
             )
-            findings.add(f"site {site}", what, "check that ghi, dni and dhi are of one source and unit")
+            findings.add(f"site {site}", what, "check source and unit of the three, or accept=('closure',)")
     return list(findings)
 
 

@@ -45,6 +45,7 @@ def read(
     label: Label | None = None,
     partial: bool = False,
     fill: Sequence[str] = (),
+    accept: Sequence[str] = (),
 ) -> xr.Dataset:
     """Read a weather file into the weather Dataset, in UTC with left labels.
 
@@ -54,7 +55,7 @@ def read(
         File, plain or gzip'ed.
     source : str, optional
         Name in `READERS`; found from the file's first line if left out.
-    site, year, utc_offset_h, label, partial, fill
+    site, year, utc_offset_h, label, partial, fill, accept
         What the file does not say: see `ReadOptions`.
 
     Returns
@@ -80,7 +81,7 @@ def read(
     if source not in READERS:
         finding = Finding("source", f"no reader {source!r}", f"use one of {', '.join(READERS)}")
         raise InputError(str(path), [finding])
-    options = ReadOptions(site, year, utc_offset_h, label, partial, tuple(fill))
+    options = ReadOptions(site, year, utc_offset_h, label, partial, tuple(fill), tuple(accept))
     return READERS[source](path, options)
 
 

@@ -96,14 +96,16 @@ def build_dataset(parsed: Parsed, options: ReadOptions, subject: str, findings: 
     ds = _assemble(parsed, options)
     if ds.indexes["time"].is_monotonic_increasing and ds.indexes["time"].is_unique:
         ds = fill_missing(ds, options.fill)
-    findings.extend(_value_findings(ds, with_sun=is_clear))
+    findings.extend(_value_findings(ds, options.accept, with_sun=is_clear))
     findings.raise_if_any(subject)
     return ds
 
 
-def _value_findings(ds: xr.Dataset, *, with_sun: bool) -> list[Finding]:
+def _value_findings(ds: xr.Dataset, accept: tuple[str, ...], *, with_sun: bool) -> list[Finding]:
     """Return findings about values; the sun is asked only where clock and header are clear."""
-    return check_quality(ds, required=()) if with_sun else dataset_findings(ds, WEATHER, required=())
+    if with_sun:
+        return check_quality(ds, required=(), accept=accept)
+    return dataset_findings(ds, WEATHER, required=())
 
 
 def _assemble(parsed: Parsed, options: ReadOptions) -> xr.Dataset:
@@ -119,7 +121,9 @@ def _assemble(parsed: Parsed, options: ReadOptions) -> xr.Dataset:
     coords.update({k: ("site", [v]) for k, v in parsed.coords.items() if not math.isnan(v)})
     if parsed.height is not None:
         coords["height"] = parsed.height
-    attrs = {"source": parsed.source, "licence": LICENCE_NOT_STATED, "synthetic": 0}
+    attrs: dict[str, str | int] = {"source": parsed.source, "licence": LICENCE_NOT_STATED, "synthetic": 0}
+    if options.accept:
+        attrs["accepted"] = ", ".join(options.accept)
     if parsed.month_years:
         attrs |= {"typical_year": 1, "month_years": parsed.month_years}
     return with_metadata(xr.Dataset(data, coords, attrs))

@@ -27,6 +27,8 @@ class ReadOptions:
         Whether a file may cover less than whole calendar years of its own clock.
     fill : tuple of str
         Named fills (`FILLS`) applied before the checks.
+    accept : tuple of str
+        Sun checks ("clock", "closure") that are known to fail and let pass; recorded in `attrs["accepted"]`.
     """
 
     site: str | None = None
@@ -35,3 +37,4 @@ class ReadOptions:
     label: Label | None = None
     partial: bool = False
     fill: tuple[str, ...] = ()
+    accept: tuple[str, ...] = ()
