@@ -1,0 +1,112 @@
+"""Jobs: the table all parts agree on, traces to make it from, and what they ask for."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pandas as pd
+
+from twin.workloads.philly import read_philly
+from twin.workloads.prepare import (
+    draw_checkpoints_gb,
+    draw_origins,
+    fleet_scale_for,
+    parameter_bound_billion,
+    prepare_jobs,
+)
+from twin.workloads.statistics import arrival_profile, mean_gpus_in_run, size_statistics, trace_statistics
+from twin.workloads.synthetic import generate_trace
+from twin.workloads.table import JOB_COLUMNS, TRACE_COLUMNS, check_jobs, check_trace
+from weather import Finding, InputError, PathLike
+
+
+class TraceSource(Protocol):
+    """Gives a trace from a file or a seed."""
+
+    def __call__(self, path: PathLike | None, *, seed: int, duration_s: float) -> pd.DataFrame:
+        """Return a trace of `TRACE_COLUMNS`; what a source has no use for must be None or is not read.
+
+        Parameters
+        ----------
+        path
+            Its file.
+        seed
+            Seed of a generator.
+        duration_s
+            Least span of submissions that a generator makes. [s]
+        """
+
+
+def _philly(path: PathLike | None, *, seed: int, duration_s: float) -> pd.DataFrame:
+    del seed, duration_s  # a recorded trace is what it is
+    if path is None:
+        raise _bad_path("is missing", "give the file of the trace")
+    return read_philly(path)
+
+
+def _synthetic(path: PathLike | None, *, seed: int, duration_s: float) -> pd.DataFrame:
+    if path is not None:
+        raise _bad_path(f"is {path}, but a synthetic trace has no file", "remove it, or name another source")
+    return generate_trace(seed=seed, duration_s=duration_s)
+
+
+def _bad_path(what: str, remedy: str) -> InputError:
+    return InputError("trace", [Finding("jobs.path", what, remedy)])
+
+
+TRACES: dict[str, TraceSource] = {"philly": _philly, "synthetic": _synthetic}
+"""Traces by name: recorded ones need a path, generated ones a seed and a span."""
+
+
+def load_trace(
+    source: str, path: PathLike | None = None, *, seed: int = 0, duration_s: float = 7 * 86400.0
+) -> pd.DataFrame:
+    """Trace of a source in `TRACES`.
+
+    Parameters
+    ----------
+    source
+        Its name.
+    path
+        File of a recorded trace; None for a generated one.
+    seed
+        Seed of a generated trace.
+    duration_s
+        Least span of a generated trace. [s]
+
+    Returns
+    -------
+    DataFrame
+        Columns as in `TRACE_COLUMNS`.
+
+    Raises
+    ------
+    InputError
+        Where the name is unknown, a path is missing or too much, or the file is bad.
+    """
+    if source not in TRACES:
+        remedy = f"choose one of {', '.join(sorted(TRACES))}"
+        raise InputError("trace", [Finding("jobs.source", f"unknown trace {source!r}", remedy)])
+    return TRACES[source](path, seed=seed, duration_s=duration_s)
+
+
+__all__ = [
+    "JOB_COLUMNS",
+    "TRACES",
+    "TRACE_COLUMNS",
+    "TraceSource",
+    "arrival_profile",
+    "check_jobs",
+    "check_trace",
+    "draw_checkpoints_gb",
+    "draw_origins",
+    "fleet_scale_for",
+    "generate_trace",
+    "load_trace",
+    "mean_gpus_in_run",
+    "parameter_bound_billion",
+    "prepare_jobs",
+    "read_philly",
+    "size_statistics",
+    "trace_statistics",
+]

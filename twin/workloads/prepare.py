@@ -1,0 +1,400 @@
+"""From a trace to the jobs of a run: laid out in time, cut, sized, and given checkpoints and origins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from twin._arrays import ArrayLike, BoolArray, FloatArray, IntArray
+from twin.hardware import DEVICES
+from twin.sites import HOTTEST_C, SiteTable, gpu_limit
+from twin.workloads.statistics import gpu_seconds_in_run, mean_gpus_in_run
+from twin.workloads.table import DAY_S, S_PER_H, check_jobs, check_trace
+from weather import Findings
+
+PARAMETER_BOUND_GPUS = (1.0, 2.0, 4.0, 8.0, 16.0, 64.0)
+PARAMETER_BOUND_BILLION = (3.0, 6.0, 12.0, 25.0, 50.0, 200.0)
+"""Largest model of a job by its devices: 18 B per parameter fill 70 % of 80 GB each [hfmem]_. [1e9]"""
+
+BILLION_PER_GPU_ABOVE = 3.125
+"""The same per device above 64 devices (200 / 64). [1e9]"""
+
+PARAMETER_SPAN = 100.0
+"""Largest over smallest model of a device count; from ResNet-50's 0.03e9 on one device (our choice)."""
+
+BOUND_MEMORY_GB = 80.0
+"""Device memory the bounds are made for. [GB]"""
+
+BYTES_PER_PARAMETER = 14.0
+"""Checkpoint of mixed-precision Adam: 2 weights + 4 master copy + 8 moments [hfmem]_; 2-16 in use. [B]"""
+
+JITTER_S = 3600.0
+"""Copies of a job are submitted up to this much after it. [s]"""
+
+
+def prepare_jobs(
+    trace: pd.DataFrame,
+    *,
+    seed: int,
+    duration_s: float,
+    sites: SiteTable,
+    fleet_scale: float = 1,
+    mean_gpus: float | None = None,
+    max_job_h: float = np.inf,
+    max_gpus: int | None = None,
+    trace_start_h: float = 0.0,
+    trace_device: str | None = None,
+    migratable_share: float = 1.0,
+    deadline_factor: float = np.inf,
+    gpu_memory_gb: float = BOUND_MEMORY_GB,
+    bytes_per_parameter: float = BYTES_PER_PARAMETER,
+) -> pd.DataFrame:
+    """Jobs of a run from a trace.
+
+    Parameters
+    ----------
+    trace
+        As `read_philly` and `generate_trace` give it.
+    seed
+        Seed of all draws; each has a stream of its own.
+    duration_s
+        Span in which jobs arrive. [s]
+    sites
+        Where they may be submitted to.
+    fleet_scale
+        Equal jobs each one stands for, a whole number: they move together, so that devices, work and bytes
+        are multiplied.
+    mean_gpus
+        Mean devices in use over the run before `fleet_scale` if all start at once. Jobs are left out or
+        copied with a jitter to meet it; as in the trace where None.
+    max_job_h
+        Longest run time; longer jobs are cut to it. [h]
+    max_gpus
+        Widest job in devices before `fleet_scale`; wider ones are left out. None keeps all.
+    trace_start_h
+        Time in the trace that falls on the start of the run. [h]
+    trace_device
+        Device on which the trace's run times hold; the reference device (A100) where None.
+    migratable_share
+        Share of jobs that may move.
+    deadline_factor
+        Deadline = submission + this · run time; none where inf.
+    gpu_memory_gb
+        Memory of the devices the models were sized for; 16 divides the checkpoints by 5. [GB]
+    bytes_per_parameter
+        Checkpoint size per model parameter. [B]
+
+    Returns
+    -------
+    DataFrame
+        Job table (`twin.workloads.table.JOB_COLUMNS`). ``attrs["preparation"]`` records what was done: tiles
+        laid, jobs cut and left out with their GPU-hours, and the mean devices met.
+
+    Raises
+    ------
+    InputError
+        With every finding: options outside their range, no job in the run, or jobs that no site can hold.
+
+    Notes
+    -----
+    The trace is laid from the start of the run. Where it is shorter, it is laid again after its last whole
+    day with submission times as they are and jobs in a new random order. Model sizes are log-uniform over two
+    decades below the bound for the device count (`parameter_bound_billion`), as small jobs are rarely full. A
+    job's origin is drawn with probability in proportion to capacity among the sites that can hold it.
+    """
+    check_trace(trace)
+    _check_options(
+        duration_s,
+        fleet_scale,
+        mean_gpus,
+        max_job_h,
+        max_gpus,
+        trace_start_h,
+        trace_device,
+        migratable_share,
+        deadline_factor,
+        gpu_memory_gb,
+        bytes_per_parameter,
+    )
+    streams = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(5))
+    order_rng, copy_rng, size_rng, origin_rng, move_rng = streams
+    record: dict[str, object] = {**trace.attrs, "seed": seed, "fleet_scale": int(fleet_scale)}
+    jobs = _lay(trace, duration_s, trace_start_h, order_rng, record)
+    jobs = _drop_wide(jobs, max_gpus, record)
+    jobs = _cut_long(jobs, max_job_h, record)
+    if mean_gpus is not None:
+        jobs = _resample(jobs, mean_gpus, duration_s, copy_rng)
+    if jobs.empty:
+        _raise_no_jobs(duration_s, trace_start_h)
+    record["mean_gpus"] = mean_gpus_in_run(jobs, duration_s)
+
+    n_gpus = jobs["n_gpus"].to_numpy(dtype=np.int64)
+    run_h = jobs["duration_s"].to_numpy(dtype=np.float64) / S_PER_H
+    speed = 1.0 if trace_device is None else DEVICES[trace_device].rel_throughput
+    checkpoint_gb = draw_checkpoints_gb(
+        n_gpus, size_rng, gpu_memory_gb=gpu_memory_gb, bytes_per_parameter=bytes_per_parameter
+    )
+    bundle = n_gpus * int(fleet_scale)
+    result = pd.DataFrame(
+        {
+            "job_id": np.arange(len(jobs), dtype=np.int64),
+            "submit_s": jobs["submit_s"].to_numpy(dtype=np.float64),
+            "n_gpus": bundle,
+            "work_gpu_h": bundle * run_h * speed,
+            "checkpoint_gb": checkpoint_gb * int(fleet_scale),
+            "deadline_s": jobs["submit_s"].to_numpy(dtype=np.float64) + deadline_factor * run_h * S_PER_H,
+            "migratable": move_rng.random(len(jobs)) < migratable_share,
+            "origin": draw_origins(bundle, sites, origin_rng),
+            "gpu_type": str(trace.attrs.get("gpu_type", "")),
+        }
+    )
+    check_jobs(result, sites.n_sites)
+    result.attrs["preparation"] = record
+    return result
+
+
+def fleet_scale_for(
+    trace: pd.DataFrame,
+    target_mean_gpus: float,
+    *,
+    duration_s: float,
+    max_job_h: float = np.inf,
+    trace_start_h: float = 0.0,
+) -> int:
+    """Return the whole `fleet_scale` that brings a run's mean devices in use nearest to a target.
+
+    Parameters
+    ----------
+    trace
+        As `read_philly` and `generate_trace` give it.
+    target_mean_gpus
+        Mean devices in use over the run if all jobs start at once.
+    duration_s, max_job_h, trace_start_h
+        As for `prepare_jobs`.
+
+    Returns
+    -------
+    int
+        At least 1. State it in the scenario: it is printed with every result.
+    """
+    check_trace(trace)
+    _check_options(duration_s, 1, target_mean_gpus, max_job_h, None, trace_start_h)
+    laid = _lay(trace, duration_s, trace_start_h, np.random.default_rng(0), {})
+    laid = _cut_long(laid, max_job_h, {})
+    if laid.empty:
+        _raise_no_jobs(duration_s, trace_start_h)
+    return max(1, round(target_mean_gpus / mean_gpus_in_run(laid, duration_s)))
+
+
+def parameter_bound_billion(n_gpus: ArrayLike) -> FloatArray:
+    """Largest model that trains on so many 80 GB devices.
+
+    Parameters
+    ----------
+    n_gpus
+        Devices.
+
+    Returns
+    -------
+    ndarray
+        Parameters: 3, 6, 12, 25, 50 and 200 for 1, 2, 4, 8, 16 and 64 devices, linear between, 3.125 per
+        device above. [1e9]
+
+    Examples
+    --------
+    >>> parameter_bound_billion([1, 8, 12, 32, 128]).tolist()
+    [3.0, 25.0, 37.5, 100.0, 400.0]
+    """
+    n = np.asarray(n_gpus, dtype=np.float64)
+    inside = np.interp(n, PARAMETER_BOUND_GPUS, PARAMETER_BOUND_BILLION)
+    return np.where(n > PARAMETER_BOUND_GPUS[-1], BILLION_PER_GPU_ABOVE * n, inside)
+
+
+def draw_checkpoints_gb(
+    n_gpus: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    gpu_memory_gb: float = BOUND_MEMORY_GB,
+    bytes_per_parameter: float = BYTES_PER_PARAMETER,
+) -> FloatArray:
+    """Checkpoint sizes, log-uniform over two decades below the bound of each job's device count.
+
+    Parameters
+    ----------
+    n_gpus
+        Devices of each job, before `fleet_scale`.
+    rng
+        Source of randomness.
+    gpu_memory_gb
+        Memory of the devices; the bound is in proportion to it. [GB]
+    bytes_per_parameter
+        Checkpoint size per parameter. [B]
+
+    Returns
+    -------
+    ndarray
+        Size of each job's checkpoint. [GB]
+    """
+    bound = parameter_bound_billion(n_gpus) * (gpu_memory_gb / BOUND_MEMORY_GB)
+    return bound * PARAMETER_SPAN ** -rng.random(np.shape(bound)) * bytes_per_parameter
+
+
+def draw_origins(n_gpus: IntArray, sites: SiteTable, rng: np.random.Generator) -> IntArray:
+    """Site each job is submitted to, with probability in proportion to capacity.
+
+    Parameters
+    ----------
+    n_gpus
+        Devices of each job, after `fleet_scale`.
+    sites
+        The sites; capacity is what the import limit lets train on the hottest day.
+    rng
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of int
+        Index of a site that can hold the job.
+
+    Raises
+    ------
+    InputError
+        Where no site can.
+    """
+    capacity = gpu_limit(sites, HOTTEST_C)
+    wide = n_gpus > capacity.max()
+    if np.any(wide):
+        findings = Findings()
+        largest = int(np.argmax(capacity))
+        findings.add(
+            "jobs.n_gpus",
+            f"{int(wide.sum())} jobs need up to {n_gpus.max()} devices; the largest site, "
+            f"{sites.name[largest]!r}, can train on {capacity[largest]}",
+            "raise n_gpus or import_limit_mw of a site, or leave wide jobs out with max_gpus",
+        )
+        findings.raise_if_any("jobs and sites")
+    u = rng.random(len(n_gpus))
+    origin = np.empty(len(n_gpus), dtype=np.int64)
+    for width in np.unique(n_gpus):
+        share = np.cumsum(np.where(capacity >= width, capacity, 0), dtype=np.float64)
+        of_width = n_gpus == width
+        origin[of_width] = np.searchsorted(share, u[of_width] * share[-1], side="right")
+    return origin
+
+
+def _lay(
+    trace: pd.DataFrame,
+    duration_s: float,
+    trace_start_h: float,
+    rng: np.random.Generator,
+    record: dict[str, object],
+) -> pd.DataFrame:
+    """Trace from `trace_start_h` on, laid again in new order until the run is full."""
+    period = (np.floor(trace["submit_s"].iloc[-1] / DAY_S) + 1.0) * DAY_S
+    start_s = (trace_start_h * S_PER_H) % period
+    n_tiles = int(np.ceil((duration_s + start_s) / period))
+    submit = trace["submit_s"].to_numpy(dtype=np.float64)
+    what = trace[["duration_s", "n_gpus"]]
+    tiles = []
+    for k in range(n_tiles):
+        shuffled = what if k == 0 else what.iloc[rng.permutation(len(what))]
+        tiles.append(shuffled.reset_index(drop=True).assign(submit_s=submit + k * period - start_s))
+    laid = pd.concat(tiles, ignore_index=True)
+    record.update({"n_tiles": n_tiles, "trace_start_h": start_s / S_PER_H})
+    return laid[(laid["submit_s"] >= 0.0) & (laid["submit_s"] < duration_s)].reset_index(drop=True)
+
+
+def _drop_wide(jobs: pd.DataFrame, max_gpus: int | None, record: dict[str, object]) -> pd.DataFrame:
+    wide = np.zeros(len(jobs), dtype=np.bool_) if max_gpus is None else jobs["n_gpus"].to_numpy() > max_gpus
+    record["n_wide_left_out"] = int(wide.sum())
+    record["wide_left_out_gpu_h"] = _gpu_hours(jobs, wide)
+    return jobs[~wide].reset_index(drop=True)
+
+
+def _cut_long(jobs: pd.DataFrame, max_job_h: float, record: dict[str, object]) -> pd.DataFrame:
+    seconds = jobs["duration_s"].to_numpy(dtype=np.float64)
+    long = seconds > max_job_h * S_PER_H
+    cut = jobs.assign(duration_s=np.minimum(seconds, max_job_h * S_PER_H))
+    record["n_cut"] = int(long.sum())
+    record["cut_gpu_h"] = _gpu_hours(jobs, long) - _gpu_hours(cut, long)
+    return cut
+
+
+def _gpu_hours(jobs: pd.DataFrame, which: BoolArray) -> float:
+    product = jobs["duration_s"].to_numpy(dtype=np.float64) * jobs["n_gpus"].to_numpy(dtype=np.float64)
+    return float(product[which].sum() / S_PER_H)
+
+
+def _resample(
+    jobs: pd.DataFrame, mean_gpus: float, duration_s: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Jobs left out or copied to meet a mean, systematically in the order of GPU-hours to meet it closely."""
+    asked = gpu_seconds_in_run(jobs, duration_s)
+    if asked.sum() == 0.0:
+        return jobs.iloc[:0]
+    ratio = mean_gpus * duration_s / asked.sum()
+    order = np.argsort(asked, kind="stable")
+    steps = np.floor(ratio * np.arange(len(jobs) + 1) + rng.random())
+    copies = np.empty(len(jobs), dtype=np.int64)
+    copies[order] = np.diff(steps).astype(np.int64)
+    taken = np.repeat(np.arange(len(jobs)), copies)
+    again = np.concatenate([[False], np.diff(taken) == 0]) if taken.size else np.zeros(0, dtype=np.bool_)
+    result = jobs.iloc[taken].reset_index(drop=True)
+    late = result["submit_s"].to_numpy() + again * rng.random(len(result)) * JITTER_S
+    result = result.assign(submit_s=late)[late < duration_s]
+    return result.sort_values(["submit_s", "n_gpus", "duration_s"], ignore_index=True)
+
+
+def _raise_no_jobs(duration_s: float, trace_start_h: float) -> None:
+    findings = Findings()
+    findings.add(
+        "jobs",
+        f"none is submitted in the {duration_s / S_PER_H:g} h from {trace_start_h:g} h of the trace on",
+        "let the run be longer, or choose another trace_start_h or mean_gpus",
+    )
+    findings.raise_if_any("jobs of the run")
+
+
+def _check_options(
+    duration_s: float,
+    fleet_scale: float,
+    mean_gpus: float | None,
+    max_job_h: float,
+    max_gpus: int | None,
+    trace_start_h: float,
+    trace_device: str | None = None,
+    migratable_share: float = 1.0,
+    deadline_factor: float = np.inf,
+    gpu_memory_gb: float = BOUND_MEMORY_GB,
+    bytes_per_parameter: float = BYTES_PER_PARAMETER,
+) -> None:
+    """Raise on options outside their range, all at once."""
+    findings = Findings()
+    finite_above_0 = {
+        "duration_s": (duration_s, "s"),
+        "mean_gpus": (mean_gpus, "devices"),
+        "gpu_memory_gb": (gpu_memory_gb, "GB"),
+        "bytes_per_parameter": (bytes_per_parameter, "B"),
+    }
+    for name, (value, unit) in finite_above_0.items():
+        if value is not None and not 0.0 < value < np.inf:
+            findings.add(name, f"is {value} {unit}", f"give a number of {unit} above 0")
+    if not max_job_h > 0.0:
+        findings.add("max_job_h", f"is {max_job_h} h", "give a time above 0 h")
+    if not 0.0 <= trace_start_h < np.inf:
+        findings.add("trace_start_h", f"is {trace_start_h} h", "give a time of at least 0 h")
+    if not (fleet_scale >= 1 and fleet_scale == np.rint(fleet_scale) and fleet_scale < np.inf):
+        findings.add("fleet_scale", f"is {fleet_scale}", "give a whole number of at least 1")
+    if max_gpus is not None and max_gpus < 1:
+        findings.add("max_gpus", f"is {max_gpus} devices", "give at least 1")
+    if trace_device is not None and trace_device not in DEVICES:
+        findings.add(
+            "trace_device", f"unknown device {trace_device!r}", f"choose one of {', '.join(DEVICES)}"
+        )
+    if not 0.0 <= migratable_share <= 1.0:
+        findings.add("migratable_share", f"is {migratable_share}", "give a share in [0, 1]")
+    if not deadline_factor >= 1.0:
+        findings.add(
+            "deadline_factor", f"is {deadline_factor}", "give at least 1 (the bare run time), or inf"
+        )
+    findings.raise_if_any("preparation of jobs")
