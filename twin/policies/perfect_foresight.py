@@ -1,10 +1,11 @@
 """The bound: what the best possible policy would have absorbed with the same energy.
 
-The bound of a policy is least curtailment without flexible load minus least curtailment over dispatch and load
-jointly, site load free between zero and what a site can draw, total energy at most that of the policy. Time
-couples only through that total. So the joint programme over all steps falls apart: each step has a concave
-function of greatest relief against total load (`grid_models.ReliefCurve`), and the energy goes to the steepest
-pieces of all steps first. This is the exact optimum of the joint programme, for every amount of energy at once.
+The bound of a policy is least curtailment without flexible load minus least curtailment over dispatch and
+load jointly, site load free between zero and what a site can draw, total energy at most that of the policy.
+Time couples only through that total. So the joint programme over all steps falls apart: each step has a
+concave function of greatest relief against total load (`grid_models.ReliefCurve`), and the energy goes to the
+steepest pieces of all steps first. This is the exact optimum of the joint programme, for every amount of
+energy at once.
 
 It holds for the `priority` objective, under which curtailment is the least possible for the load there is.
 """
