@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grid_models.attribution import oversupply
+from grid_models.catalog import CATALOG, load_grid
 from grid_models.dispatch import dispatch, dispatch_dataset, solve_all
 from grid_models.engine import DispatchEngine, Objective, StepResult
 from grid_models.grid import Grid, SeriesSource, make_grid
@@ -11,6 +12,7 @@ from grid_models.signals import relief_curves, signals
 from grid_models.validation import assert_valid_grid, validate_grid
 
 __all__ = [
+    "CATALOG",
     "DispatchEngine",
     "Grid",
     "Objective",
@@ -21,6 +23,7 @@ __all__ = [
     "assert_valid_grid",
     "dispatch",
     "dispatch_dataset",
+    "load_grid",
     "make_grid",
     "oversupply",
     "relief_curves",
