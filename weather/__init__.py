@@ -7,6 +7,7 @@ from weather.calendar import align_calendar, wrap_year
 from weather.constants import EARTH_RADIUS_KM, KELVIN_OFFSET, PA_PER_MBAR, R_DRY_AIR, SECONDS_PER_HOUR
 from weather.datafiles import DATA_VARIABLE, data_path, data_root
 from weather.errors import BalanceError, Finding, Findings, InputError, SolverError, TwinError
+from weather.nomenclature import nomenclature_page
 from weather.quality import FILLS, check_quality, fill_missing
 from weather.readers import (
     READERS,
@@ -78,6 +79,7 @@ __all__ = [
     "fill_missing",
     "interval_midpoint",
     "merge_solar_wind",
+    "nomenclature_page",
     "read",
     "resample_mean",
     "resample_sum",

@@ -1,0 +1,12 @@
+"""Write docs/nomenclature.md from the tables of variables: `python docs/make_nomenclature.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from weather import WEATHER, nomenclature_page
+
+PAGE = nomenclature_page([WEATHER])
+
+if __name__ == "__main__":
+    (Path(__file__).parent / "nomenclature.md").write_text(PAGE, encoding="utf-8")
