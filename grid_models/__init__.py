@@ -7,12 +7,17 @@ from grid_models.catalog import CATALOG, load_grid
 from grid_models.dispatch import dispatch, dispatch_dataset, solve_all
 from grid_models.engine import DispatchEngine, Objective, StepResult
 from grid_models.grid import Grid, SeriesSource, make_grid
+from grid_models.outlook import persistence_outlook
 from grid_models.relief import ReliefCurve, ReliefModel
 from grid_models.signals import relief_curves, signals
 from grid_models.validation import assert_valid_grid, validate_grid
+from grid_models.variables import GENERATION, LOAD, check_generation, check_load, generation_dataset
+from grid_models.windows import window_statistics, windows
 
 __all__ = [
     "CATALOG",
+    "GENERATION",
+    "LOAD",
     "DispatchEngine",
     "Grid",
     "Objective",
@@ -21,13 +26,19 @@ __all__ = [
     "SeriesSource",
     "StepResult",
     "assert_valid_grid",
+    "check_generation",
+    "check_load",
     "dispatch",
     "dispatch_dataset",
+    "generation_dataset",
     "load_grid",
     "make_grid",
     "oversupply",
+    "persistence_outlook",
     "relief_curves",
     "signals",
     "solve_all",
     "validate_grid",
+    "window_statistics",
+    "windows",
 ]

