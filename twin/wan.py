@@ -270,8 +270,8 @@ def star(
         With links ``up:<site>`` and ``down:<site>``.
     """
     n = sites.n_sites
-    access = _per_site(sites, access_gbit_per_s, "access_gbit_per_s")
-    background = _per_site(sites, background_gbit_per_s, "background_gbit_per_s")
+    access = per_site(sites, access_gbit_per_s, "access_gbit_per_s")
+    background = per_site(sites, background_gbit_per_s, "background_gbit_per_s")
     on_path = np.zeros((n, n, 2 * n), dtype=np.bool_)
     every = np.arange(n)
     on_path[every, :, every] = True
@@ -292,8 +292,23 @@ def star(
     )
 
 
-def _per_site(sites: SiteTable, values: ArrayLike, name: str) -> FloatArray:
-    """One value per site from a scalar or a sequence of the right length."""
+def per_site(sites: SiteTable, values: ArrayLike, name: str) -> FloatArray:
+    """One value per site from a scalar or a sequence of the right length.
+
+    Parameters
+    ----------
+    sites
+        The sites.
+    values
+        A number, or one per site.
+    name
+        What it is, for the error.
+
+    Returns
+    -------
+    ndarray
+        Shape (site,).
+    """
     given = np.asarray(values, dtype=np.float64)
     findings = Findings()
     if given.shape not in ((), (sites.n_sites,)):
