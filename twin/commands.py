@@ -16,7 +16,7 @@ from twin.transfers import MoveModel, begin_moves
 def apply_commands(
     commands: Commands, state: State, moves: MoveModel, inputs: SimulationInputs, view: View, log: Recorder
 ) -> None:
-    """Check commands and carry them out: queued jobs change queues, running ones begin to move, refusals are logged.
+    """Check commands and carry them out: queues change, moves begin, refusals are logged.
 
     Parameters
     ----------

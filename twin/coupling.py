@@ -1,4 +1,4 @@
-"""Two-way coupling of sites and grids: the load sites draw goes into the dispatch, its derivative comes back."""
+"""Two-way coupling: the load of the sites goes into the dispatch, its derivative comes back."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def power_split_mw(
 
 
 def gpu_power_mw(inputs: SimulationInputs, step: int) -> tuple[FloatArray, FloatArray]:
-    """Meter power that a running GPU adds to a free one, and that a holding GPU draws in all, per site. [MW]"""
+    """Meter power that a running GPU adds to a free one, and that a holding one draws, per site. [MW]"""
     sites = inputs.sites
     factor = meter_factor(inputs.temp_air[step]) / W_PER_MW
     return factor * (sites.busy_w - sites.free_w), factor * sites.loaded_idle_w

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from weather import Findings
 
 if TYPE_CHECKING:
     from grid_models import StepResult
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 S_PER_H = 3600.0
 H_PER_DAY = 24
@@ -60,8 +62,8 @@ class GridInputs:
 class SimulationInputs:
     """Everything a run depends on beside its policy.
 
-    Signals begin `n_history` steps before the run; all other series begin with it. Signals are those published
-    without any flexible load ("own load out"), so they are the same for all policies.
+    Signals begin `n_history` steps before the run; all other series begin with it. Signals are those
+    published without any flexible load ("own load out"), so they are the same for all policies.
 
     Attributes
     ----------
@@ -199,18 +201,21 @@ class JobTable:
     @classmethod
     def from_frame(cls, jobs: pd.DataFrame) -> JobTable:
         """Copy the columns out of a data frame."""
+        return cls(
+            job_id=_frozen(jobs["job_id"].to_numpy(dtype=np.int64, copy=True)),
+            submit_s=_frozen(jobs["submit_s"].to_numpy(dtype=np.float64, copy=True)),
+            n_gpus=_frozen(jobs["n_gpus"].to_numpy(dtype=np.int64, copy=True)),
+            work_gpu_h=_frozen(jobs["work_gpu_h"].to_numpy(dtype=np.float64, copy=True)),
+            checkpoint_gb=_frozen(jobs["checkpoint_gb"].to_numpy(dtype=np.float64, copy=True)),
+            deadline_s=_frozen(jobs["deadline_s"].to_numpy(dtype=np.float64, copy=True)),
+            migratable=_frozen(jobs["migratable"].to_numpy(dtype=np.bool_, copy=True)),
+            origin=_frozen(jobs["origin"].to_numpy(dtype=np.int64, copy=True)),
+        )
 
-        def column(name: str, dtype: type) -> npt.NDArray[np.generic]:
-            values = np.array(jobs[name].to_numpy(), dtype=dtype)
-            values.flags.writeable = False
-            return values
 
-        integers = {name: column(name, np.int64) for name in ("job_id", "n_gpus", "origin")}
-        floats = {
-            name: column(name, np.float64)
-            for name in ("submit_s", "work_gpu_h", "checkpoint_gb", "deadline_s")
-        }
-        return cls(**integers, **floats, migratable=column("migratable", np.bool_))  # type: ignore[arg-type]
+def _frozen(values: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
+    values.flags.writeable = False
+    return values
 
 
 def _check_time(inputs: SimulationInputs, findings: Findings) -> None:
@@ -231,6 +236,9 @@ def _check_time(inputs: SimulationInputs, findings: Findings) -> None:
 
 
 def _check_shapes(inputs: SimulationInputs, findings: Findings) -> None:
+    missing = [f.name for f in fields(JobTable) if f.name not in inputs.jobs]
+    if missing:
+        findings.add("jobs", f"columns missing: {', '.join(missing)}", "make the table with prepare_jobs")
     n, k, total = inputs.n_sites, inputs.n_steps, inputs.n_history + inputs.n_steps
     expected = {
         "site_bus_index": (inputs.site_bus_index, (n,)),
@@ -271,8 +279,8 @@ def _check_values(inputs: SimulationInputs, findings: Findings) -> None:
         site = table.origin[job]
         findings.add(
             f"job {table.job_id[job]}",
-            f"needs {table.n_gpus[job]} GPUs, its origin {inputs.sites.name[site]!r} may use {inputs.gpu_capacity[site]} "
-            "within its import limit",
+            f"needs {table.n_gpus[job]} GPUs, its origin {inputs.sites.name[site]!r} may use "
+            f"{inputs.gpu_capacity[site]} within its import limit",
             "enlarge the site or give the job another origin",
         )
     if len(too_wide) > 5:

@@ -83,7 +83,7 @@ def _transfer_frame(inputs: SimulationInputs, state: State, log: Recorder) -> pd
         transfer_s=sent - saved,
         load_s=resumed - sent,
         mean_gbit_per_s=np.divide(BIT_PER_BYTE * frame["moved_gb"], flow_s.where(flow_s > 0)),
-        lost_gpu_h=frame["n_gpus"] * held_s / S_PER_H,
+        held_gpu_h=frame["n_gpus"] * held_s / S_PER_H,
         energy_mwh=_energy_mwh(inputs, frame, now_s),
     )
 

@@ -78,13 +78,15 @@ DISPATCH_VARIABLES = {
     "link_p_mw": "link",
     "shed_p_mw": "bus",
     "dump_p_mw": "bus",
+    "line_shadow_price": "line",
     "marginal_curtailment": "bus",
+    "marginal_co2_kg_per_mwh": "bus",
 }
 """Arrays of a coupled dispatch and their second dimension, named as in the dispatch Dataset."""
 
 DISPATCH_SCALARS = ("cost", "co2_kg")
 
-_STEP_RESULT_NAME = {"p_mw": "gen_p_mw", "co2_kg": "co2_kg_per_h"}
+_STEP_RESULT_NAME = {"p_mw": "gen_p_mw", "line_shadow_price": "line_shadow", "co2_kg": "co2_kg_per_h"}
 
 
 def step_result_name(variable: str) -> str:
@@ -103,7 +105,7 @@ class Log:
         """Add `n` rows; a column that is not given is -1, or NaN where it holds floats."""
         if n == 0:
             return
-        chunk = {}
+        chunk: dict[str, npt.NDArray[np.generic]] = {}
         for name, dtype in self._columns.items():
             default = np.nan if dtype is np.float64 else -1
             chunk[name] = np.array(np.broadcast_to(np.asarray(values.get(name, default), dtype=dtype), n))
@@ -208,7 +210,8 @@ class SimulationRecord:
         The job table with first_start_s, end_s, site (last), done_gpu_h, ideal_run_s, n_migrations, phase.
     transfers : pandas.DataFrame
         One row per checkpoint that was sent: job, source, dest, n_gpus, begun_s, saved_s, sent_s, resumed_s,
-        moved_gb, save_s, transfer_s, load_s, mean_gbit_per_s, lost_gpu_h; NaN where not reached by the end.
+        moved_gb, save_s, transfer_s, load_s, mean_gbit_per_s, held_gpu_h, energy_mwh; NaN where not reached
+        by the end.
     events : pandas.DataFrame
         time_s, job, kind, site, dest, reason, value in order of time.
     """
@@ -232,8 +235,8 @@ class SimulationRecord:
         Returns
         -------
         dict
-            "sites": Dataset (time, site); "coupled/<grid>": Dataset (time × gen / unit / line / link / bus, the
-            second dimension without labels); "jobs", "transfers", "events": data frames.
+            "sites": Dataset (time, site); "coupled/<grid>": Dataset (time × gen / unit / line / link / bus,
+            the second dimension without labels); "jobs", "transfers", "events": data frames.
         """
         out: dict[str, xr.Dataset | pd.DataFrame] = {"sites": self._sites_dataset()}
         for name, arrays in zip(self.grid_names, self.grids, strict=True):

@@ -92,8 +92,9 @@ def first_fit(size: FloatArray | IntArray, capacity: FloatArray | IntArray) -> B
     Returns
     -------
     ndarray of bool (item)
-        Which items are taken. The same as going through them one by one, in far fewer operations: all items up to
-        the first that does not fit are taken at once, then those that can no longer fit are dropped at once.
+        Which items are taken. The same as going through them one by one, in far fewer operations: all items
+        up to the first that does not fit are taken at once, then those that can no longer fit are dropped at
+        once.
 
     Examples
     --------
@@ -135,8 +136,8 @@ def startable(
     free_gpus : ndarray of int (site)
         Free GPUs.
     patience_s : float
-        A job that has waited this long is not overtaken: those behind it in its queue wait for it, so that a wide
-        job is not starved by narrow ones. [s]
+        A job that has waited this long is not overtaken: those behind it in its queue wait for it, so that a
+        wide job is not starved by narrow ones. [s]
 
     Returns
     -------

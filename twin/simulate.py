@@ -1,4 +1,4 @@
-"""The loop: one steppable object that brings jobs, sites, links and grids forward by one tick, and nothing else."""
+"""The loop: one object that brings jobs, sites, links and grids forward by one tick, and nothing else."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Simulation:
     """A run of one policy.
 
     Time advances in integer ticks of exactly `tick_s`. Job ends, transfers and resumptions fall inside ticks
-    exactly; arrivals, starts and decisions happen at tick boundaries, in that order. At the start of each signal
-    step the grids are solved with the present draw and the policy decides; at its end they are solved with the
-    mean load the sites really drew, which is the coupled dispatch that is accounted for.
+    exactly; arrivals, starts and decisions happen at tick boundaries, in that order. At the start of each
+    signal step the grids are solved with the present draw and the policy decides; at its end they are solved
+    with the mean load the sites really drew, which is the coupled dispatch that is accounted for.
 
     Parameters
     ----------

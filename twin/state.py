@@ -48,8 +48,8 @@ class State:
     dest : ndarray of int (job)
         Where GPUs are reserved for it while it is saving or sending, else -1.
     timer_s : ndarray (job)
-        Time at which the present phase ends if nothing interferes: the end of the run (RUNNING), of saving, of
-        loading; in SENDING the time of the first byte. Infinite otherwise. [s]
+        Time at which the present phase ends if nothing interferes: the end of the run (RUNNING), of saving,
+        of loading; in SENDING the time of the first byte. Infinite otherwise. [s]
     run_from_s : ndarray (job)
         Start of the present run segment. [s]
     done_gpu_h : ndarray (job)
@@ -68,8 +68,8 @@ class State:
         GPU-seconds of the present signal step: running; holding a job without progress (saving, sending,
         loading); reserved and empty. [GPU s]
     wan_gb : ndarray (site)
-        Bytes of the present signal step whose transport energy is drawn at the site (half of what it sends and
-        half of what it receives). [GB]
+        Bytes of the present signal step whose transport energy is drawn at the site (half of what it sends
+        and half of what it receives). [GB]
     marginal_curtailment : ndarray (site)
         As published at the last signal step, at the operating point. [MW/MW]
     """

@@ -1,8 +1,8 @@
 """Migrations inside a tick: exact times of saving, sending over shared links, loading and resuming.
 
-The few jobs on the move go through an exact event loop; rates are shared anew whenever a transfer begins or ends, so
-that nothing depends on the tick. GPUs at the destination are reserved when a move begins; those at the source are
-released when the last byte has left.
+The few jobs on the move go through an exact event loop; rates are shared anew whenever a transfer begins or
+ends, so that nothing depends on the tick. GPUs at the destination are reserved when a move begins; those at
+the source are released when the last byte has left.
 """
 
 from __future__ import annotations
@@ -120,7 +120,9 @@ def _pass_on(state: State, model: MoveModel, moving: IntArray, now: float, log: 
     """Take every job whose phase has ended by now into the next one."""
 
     def due(phase: Phase) -> IntArray:
-        return moving[(state.phase[moving] == phase) & (state.timer_s[moving] <= now)]
+        ended = (state.phase[moving] == phase) & (state.timer_s[moving] <= now)
+        rows: IntArray = moving[ended]
+        return rows
 
     saved = due(Phase.SAVING)
     if saved.size:

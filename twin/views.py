@@ -55,8 +55,8 @@ def publish(inputs: SimulationInputs, step: int, operating_marginal: FloatArray)
     -------
     Published
         With outlooks by persistence that decays to the mean of the same hour on past days. The outlook of the
-        marginal curtailment starts at the operating point: what the sites' own draw has used up now stays used up
-        as long as the present situation persists.
+        marginal curtailment starts at the operating point: what the sites' own draw has used up now stays
+        used up as long as the present situation persists.
     """
     per_day = max(1, round(H_PER_DAY / inputs.step_h))
     tau_steps = inputs.outlook_tau_s / inputs.signal_step_s

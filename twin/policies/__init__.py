@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from twin.policies.base import CommandError, Commands, JobView, Policy, Refusals, SiteView, View
+from twin.policies.contract import check_policy
+from twin.policies.energy_greedy import EnergyGreedy
+from twin.policies.feasibility_aware import FeasibilityAware
 from twin.policies.static import Static
 
-POLICIES: dict[str, type[Policy]] = {"static": Static}
+POLICIES: dict[str, type[Policy]] = {
+    "static": Static,
+    "energy_greedy": EnergyGreedy,
+    "feasibility_aware": FeasibilityAware,
+}
 """Policies by name; each is made without arguments, or with its own options by keyword."""
 
 __all__ = [
     "POLICIES",
     "CommandError",
     "Commands",
+    "EnergyGreedy",
+    "FeasibilityAware",
     "JobView",
     "Policy",
     "Refusals",
     "SiteView",
     "Static",
     "View",
+    "check_policy",
 ]

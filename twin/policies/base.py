@@ -27,8 +27,8 @@ class SiteView:
     marginal_curtailment : ndarray (site)
         Curtailment that one more MW relieves now, at the load the sites really draw. [MW/MW]
     outlook_absorbable_p_mw, outlook_marginal : ndarray (step ahead, site)
-        What may be expected from what was published by now; row 0 is now. The marginal one starts from the value
-        at the present draw. [MW], [MW/MW]
+        What may be expected from what was published by now; row 0 is now. The marginal one starts from the
+        value at the present draw. [MW], [MW/MW]
     power_mw : ndarray (site)
         Present draw at the meter. [MW]
     committed_p_mw : ndarray (site)
@@ -119,7 +119,8 @@ class View:
     signal_step_s : float
         Its length. [s]
     renewed : bool
-        Whether the signals were renewed at this tick. Moves are decided then; between, only queued jobs are placed.
+        Whether the signals were renewed at this tick. Moves are decided then; between, only queued jobs are
+        placed.
     sites : SiteView
         The sites.
     queued, running : JobView
@@ -186,8 +187,8 @@ class Commands:
     Attributes
     ----------
     place_job, place_site : ndarray of int
-        Queued jobs and the site whose queue each joins. It starts there as soon as GPUs are free, first come first
-        served with backfill; a job that has not started has nothing to move.
+        Queued jobs and the site whose queue each joins. It starts there as soon as GPUs are free, first come
+        first served with backfill; a job that has not started has nothing to move.
     move_job, move_dest : ndarray of int
         Running jobs and where each migrates. GPUs must be free there, counting all moves of this tick.
     refused : Refusals

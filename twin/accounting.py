@@ -1,0 +1,434 @@
+"""The score of a run: absorption by counterfactual dispatch, energy by source and by use, what jobs paid.
+
+Nothing here runs anything. Energies are sums over steps, so that the ledger of a year is the sum of its
+days'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from twin._arrays import FloatArray
+from twin.feasibility import REASONS
+from twin.inputs import S_PER_H
+from twin.record import SimulationRecord
+from weather import BalanceError, Findings, to_utc_index
+
+BALANCE_TOLERANCE = 1e-6
+"""Largest imbalance accepted, relative to the quantity and at least absolute. [MW, GPU-h, GB]"""
+
+KWH_PER_MWH = 1000.0
+
+
+@dataclass(frozen=True, eq=False)
+class DispatchTotals:
+    """Sums over a grid per step; powers in MW.
+
+    Attributes
+    ----------
+    thermal, hydro, csp : ndarray (step)
+        Production. [MW]
+    curtailed : ndarray (step)
+        Wind and PV not taken. [MW]
+    shed, dump : ndarray (step)
+        Load not served, must-take power not taken. [MW]
+    cost, co2 : ndarray (step)
+        Per hour. [currency/h], [kg/h]
+    """
+
+    thermal: FloatArray
+    curtailed: FloatArray
+    hydro: FloatArray
+    csp: FloatArray
+    shed: FloatArray
+    dump: FloatArray
+    cost: FloatArray
+    co2: FloatArray
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, FloatArray], technology: Sequence[str]) -> DispatchTotals:
+        """Sum arrays that are named as in the dispatch Dataset; `technology` is that of each unit."""
+        kind = np.asarray(technology)
+        unit = arrays["unit_p_mw"]
+        return cls(
+            thermal=arrays["p_mw"].sum(axis=1),
+            curtailed=arrays["curtailed_p_mw"].sum(axis=1),
+            hydro=unit[:, kind == "hydro"].sum(axis=1),
+            csp=unit[:, kind == "csp"].sum(axis=1),
+            shed=arrays["shed_p_mw"].sum(axis=1),
+            dump=arrays["dump_p_mw"].sum(axis=1),
+            cost=arrays["cost"],
+            co2=arrays["co2_kg"],
+        )
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Where the energy of compute came from and what it was for; ledgers of disjoint steps or grids add up.
+
+    Attributes
+    ----------
+    compute_mwh : float
+        Energy of the sites at their meters. It equals absorbed + thermal + hydro + csp + shed − dump.
+    absorbed_mwh : float
+        Curtailed without the sites minus curtailed with them. [MWh]
+    thermal_mwh, hydro_mwh, csp_mwh, shed_mwh, dump_mwh : float
+        With the sites minus without them; may be negative. [MWh]
+    baseline_curtailed_mwh : float
+        Curtailed without the sites. [MWh]
+    cost, co2_kg : float
+        With the sites minus without them. [currency], [kg]
+    it_mwh, idle_mwh, migration_mwh, overhead_mwh : float
+        The parts of compute: GPUs that run, free GPUs, GPUs that save, send or load with the network, and
+        cooling and conversion. [MWh]
+    """
+
+    compute_mwh: float = 0.0
+    absorbed_mwh: float = 0.0
+    thermal_mwh: float = 0.0
+    hydro_mwh: float = 0.0
+    csp_mwh: float = 0.0
+    shed_mwh: float = 0.0
+    dump_mwh: float = 0.0
+    baseline_curtailed_mwh: float = 0.0
+    cost: float = 0.0
+    co2_kg: float = 0.0
+    it_mwh: float = 0.0
+    idle_mwh: float = 0.0
+    migration_mwh: float = 0.0
+    overhead_mwh: float = 0.0
+
+    def __add__(self, other: Ledger) -> Ledger:
+        return Ledger(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Ledger)})
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a policy achieved and what it cost; quantities that would divide by zero are None.
+
+    Attributes
+    ----------
+    absorbed_mwh : float
+        Curtailment without the sites minus curtailment with them. [MWh]
+    absorbed_share_of_curtailed : float
+        Over the curtailment without them.
+    bound_absorbed_mwh, share_of_bound : float
+        What perfect foresight could absorb with the same energy, and the share reached. [MWh]
+    compute_mwh : float
+        Energy of the sites. [MWh]
+    absorbed_per_compute_mwh : float
+        Headline: absorbed over compute.
+    nonrenewable_compute_mwh : float
+        Thermal energy with the sites minus without. [MWh]
+    nonrenewable_kwh_per_gpu_h : float
+        The same per completed GPU-hour. [kWh/GPU-h]
+    completed_gpu_h : float
+        Work done, unfinished jobs included. [GPU-h at the reference device]
+    utilisation : float
+        GPU-hours that ran over those that could.
+    cost, co2_kg : float
+        Of the dispatch with the sites minus without. [currency], [kg]
+    migrations_done : int
+        Moves that ended with the job running at its destination.
+    migrations_refused : dict
+        Refusals in the audit by reason; repeats of a job's last one are not counted.
+    migration_mwh : float
+        IT energy of GPUs that save, send or load, and of the network. [MWh]
+    moved_gb : float
+        Bytes sent. [GB]
+    jobs_done, jobs_unfinished : int
+        Jobs that ended in the run, and that did not.
+    jct_median_h, jct_p95_h : float
+        Quantiles of the time from submission to end, of jobs done. [h]
+    slowdown_mean : float
+        Mean of that time over the run time at the origin's devices without waiting or moving, of jobs done.
+    deadline_misses : int
+        Jobs that ended after their deadline, or had not ended when it passed.
+    lost_gpu_h : float
+        GPU-hours kept from other jobs without progress: held while saving, sending and loading, reserved at
+        the destination meanwhile, and repeated work. [GPU-h of whichever device]
+    held_gpu_h, reserved_gpu_h, repeated_gpu_h : float
+        Its parts. Stop-and-copy saves before it stops, so nothing is repeated. [GPU-h]
+    it_mwh, idle_mwh, overhead_mwh : float
+        With `migration_mwh`, the parts of `compute_mwh`. [MWh]
+    hydro_mwh, csp_mwh, shed_mwh, dump_mwh : float
+        With the sites minus without. [MWh]
+    """
+
+    absorbed_mwh: float
+    absorbed_share_of_curtailed: float | None
+    bound_absorbed_mwh: float | None
+    share_of_bound: float | None
+    compute_mwh: float
+    absorbed_per_compute_mwh: float | None
+    nonrenewable_compute_mwh: float
+    nonrenewable_kwh_per_gpu_h: float | None
+    completed_gpu_h: float
+    utilisation: float | None
+    cost: float
+    co2_kg: float
+    migrations_done: int
+    migrations_refused: dict[str, int]
+    migration_mwh: float
+    moved_gb: float
+    jobs_done: int
+    jobs_unfinished: int
+    jct_median_h: float | None
+    jct_p95_h: float | None
+    slowdown_mean: float | None
+    deadline_misses: int
+    lost_gpu_h: float
+    held_gpu_h: float
+    reserved_gpu_h: float
+    repeated_gpu_h: float
+    it_mwh: float
+    idle_mwh: float
+    overhead_mwh: float
+    hydro_mwh: float
+    csp_mwh: float
+    shed_mwh: float
+    dump_mwh: float
+
+    def to_mapping(self) -> dict[str, float | int | dict[str, int] | None]:
+        """Return it as plain values for ``summary.json``."""
+        return asdict(self)
+
+
+def account(
+    record: SimulationRecord, baselines: Sequence[xr.Dataset], *, bound_absorbed_mwh: float | None = None
+) -> Score:
+    """Score a run.
+
+    Parameters
+    ----------
+    record : SimulationRecord
+        A finished run.
+    baselines : sequence of Dataset
+        Per grid, the dispatch without the sites over the same steps, with `technology` on its units.
+    bound_absorbed_mwh : float, optional
+        What perfect foresight absorbs with the same energy. [MWh]
+
+    Returns
+    -------
+    Score
+        Of the policy.
+
+    Raises
+    ------
+    BalanceError
+        Where a balance of power, energy, GPU-hours, bytes or jobs does not close.
+    InputError
+        Where a baseline does not have the steps of the record.
+    """
+    _check_axes(record, baselines)
+    check_record(record)
+    total = Ledger()
+    for index in range(len(record.grids)):
+        total += grid_ledger(record, index, baselines[index])
+    return _score(record, total, bound_absorbed_mwh)
+
+
+def grid_ledger(record: SimulationRecord, index: int, baseline: xr.Dataset) -> Ledger:
+    """Return the ledger of one grid, after checking that its energy splits exactly in every step.
+
+    Parameters
+    ----------
+    record : SimulationRecord
+        A finished run.
+    index : int
+        Position of the grid.
+    baseline : Dataset
+        Dispatch without the sites.
+
+    Returns
+    -------
+    Ledger
+        Sums over the steps.
+
+    Raises
+    ------
+    BalanceError
+        Naming the worst step.
+    """
+    technology = [str(t) for t in baseline["technology"].to_numpy()]
+    names = ("p_mw", "unit_p_mw", "curtailed_p_mw", "shed_p_mw", "dump_p_mw", "cost", "co2_kg")
+    before = DispatchTotals.of({name: baseline[name].to_numpy() for name in names}, technology)
+    after = DispatchTotals.of(record.grids[index], technology)
+    here = record.site_grid == index
+    site = {name: values[:, here].sum(axis=1) for name, values in record.sites.items()}
+    change = {f.name: getattr(after, f.name) - getattr(before, f.name) for f in fields(DispatchTotals)}
+    explained = (
+        change["thermal"]
+        + change["hydro"]
+        + change["csp"]
+        + change["shed"]
+        - change["dump"]
+        - change["curtailed"]
+    )
+    _check_steps(
+        record, "compute = absorbed + Δthermal + Δhydro + Δcsp + Δshed − Δdump", site["load_p_mw"], explained
+    )
+
+    def energy(power: FloatArray) -> float:
+        return float(np.sum(power) * record.step_h)
+
+    return Ledger(
+        compute_mwh=energy(site["load_p_mw"]),
+        absorbed_mwh=-energy(change["curtailed"]),
+        thermal_mwh=energy(change["thermal"]),
+        hydro_mwh=energy(change["hydro"]),
+        csp_mwh=energy(change["csp"]),
+        shed_mwh=energy(change["shed"]),
+        dump_mwh=energy(change["dump"]),
+        baseline_curtailed_mwh=energy(before.curtailed),
+        cost=energy(change["cost"]),
+        co2_kg=energy(change["co2"]),
+        it_mwh=energy(site["compute_p_mw"]),
+        idle_mwh=energy(site["idle_p_mw"]),
+        migration_mwh=energy(site["migration_p_mw"]),
+        overhead_mwh=energy(site["overhead_p_mw"]),
+    )
+
+
+def check_record(record: SimulationRecord) -> None:
+    """Check that power, GPU-hours, bytes and jobs of a record add up.
+
+    Parameters
+    ----------
+    record : SimulationRecord
+        A run, finished or not.
+
+    Raises
+    ------
+    BalanceError
+        Naming what does not add up and by how much.
+    """
+    sites, jobs, transfers = record.sites, record.jobs, record.transfers
+    parts = sum(sites[f"{part}_p_mw"] for part in ("compute", "idle", "migration", "overhead"))
+    _check_steps(
+        record, "site load = compute + idle + migration + overhead", sites["load_p_mw"], np.asarray(parts)
+    )
+    in_use = sites["busy_gpus"] + sites["held_gpus"] + sites["reserved_gpus"]
+    over = np.max(in_use - record.gpu_capacity, initial=0.0)
+    if over > BALANCE_TOLERANCE * max(1.0, float(np.max(record.gpu_capacity))):
+        raise BalanceError(f"{record.policy}: {over:g} GPUs more in use than there are")
+    _check_total(
+        record,
+        "work of sites = work of jobs [GPU-h]",
+        sites["progress_gpu_h"].sum(),
+        jobs["done_gpu_h"].sum(),
+    )
+    _check_total(
+        record, "bytes on links = bytes of moves [GB]", sites["wan_gb"].sum(), transfers["moved_gb"].sum()
+    )
+    held_h = sites["held_gpus"].sum() * record.step_h
+    _check_total(record, "GPU-hours held = those of moves [GPU-h]", held_h, transfers["held_gpu_h"].sum())
+    done = jobs["phase"] == "done"
+    unfinished = jobs.loc[~done, "done_gpu_h"] > jobs.loc[~done, "work_gpu_h"] * (1 + BALANCE_TOLERANCE)
+    if bool(unfinished.any()) or bool(jobs.loc[done, "end_s"].isna().any()):
+        raise BalanceError(f"{record.policy}: a job ended without an end, or did more than its work")
+    begun = jobs["n_migrations"].sum()
+    _check_total(record, "moves begun = rows of transfers", float(begun), float(len(transfers)))
+
+
+def _check_axes(record: SimulationRecord, baselines: Sequence[xr.Dataset]) -> None:
+    findings = Findings()
+    if len(baselines) != len(record.grids):
+        findings.add("baselines", f"{len(baselines)} for {len(record.grids)} grids", "give one per grid")
+    for name, baseline in zip(record.grid_names, baselines, strict=False):
+        if not to_utc_index(baseline).equals(record.time):
+            remedy = "select the steps of the run: baseline.sel(time=...)"
+            findings.add(f"baseline of {name!r}", "its steps are not those of the run", remedy)
+    findings.raise_if_any("accounting")
+
+
+def _check_steps(record: SimulationRecord, what: str, left: FloatArray, right: FloatArray) -> None:
+    error = np.abs(left - right) / np.maximum(1.0, np.abs(left))
+    worst = np.unravel_index(int(np.argmax(error)), error.shape)
+    if not error[worst] <= BALANCE_TOLERANCE:
+        when = record.time[worst[0]]
+        raise BalanceError(f"{record.policy}, {when}: {what}: {left[worst]:.9g} != {right[worst]:.9g} MW")
+
+
+def _check_total(record: SimulationRecord, what: str, left: float, right: float) -> None:
+    if not abs(left - right) <= BALANCE_TOLERANCE * max(1.0, abs(left)):
+        raise BalanceError(f"{record.policy}: {what}: {left:.9g} != {right:.9g}")
+
+
+def _score(record: SimulationRecord, total: Ledger, bound_mwh: float | None) -> Score:
+    sites, transfers = record.sites, record.transfers
+    completed = float(record.jobs["done_gpu_h"].sum())
+    gpu_h = float(record.gpu_capacity.sum()) * record.step_h * len(record.time)
+    held = float(sites["held_gpus"].sum() * record.step_h)
+    reserved = float(sites["reserved_gpus"].sum() * record.step_h)
+    refused = record.events.loc[record.events["kind"] == "move_refused", "reason"].value_counts()
+    jobs = _job_score(record)
+    return Score(
+        absorbed_mwh=total.absorbed_mwh,
+        absorbed_share_of_curtailed=_ratio(total.absorbed_mwh, total.baseline_curtailed_mwh),
+        bound_absorbed_mwh=bound_mwh,
+        share_of_bound=None if bound_mwh is None else _ratio(total.absorbed_mwh, bound_mwh),
+        compute_mwh=total.compute_mwh,
+        absorbed_per_compute_mwh=_ratio(total.absorbed_mwh, total.compute_mwh),
+        nonrenewable_compute_mwh=total.thermal_mwh,
+        nonrenewable_kwh_per_gpu_h=_ratio(total.thermal_mwh * KWH_PER_MWH, completed),
+        completed_gpu_h=completed,
+        utilisation=_ratio(float(sites["busy_gpus"].sum()) * record.step_h, gpu_h),
+        cost=total.cost,
+        co2_kg=total.co2_kg,
+        migrations_done=int(transfers["resumed_s"].notna().sum()),
+        migrations_refused={reason: int(refused.get(reason, 0)) for reason in REASONS[1:]},
+        migration_mwh=total.migration_mwh,
+        moved_gb=float(transfers["moved_gb"].sum()),
+        jobs_done=jobs.done,
+        jobs_unfinished=len(record.jobs) - jobs.done,
+        jct_median_h=jobs.jct_median_h,
+        jct_p95_h=jobs.jct_p95_h,
+        slowdown_mean=jobs.slowdown_mean,
+        deadline_misses=jobs.deadline_misses,
+        lost_gpu_h=held + reserved,
+        held_gpu_h=held,
+        reserved_gpu_h=reserved,
+        repeated_gpu_h=0.0,
+        it_mwh=total.it_mwh,
+        idle_mwh=total.idle_mwh,
+        overhead_mwh=total.overhead_mwh,
+        hydro_mwh=total.hydro_mwh,
+        csp_mwh=total.csp_mwh,
+        shed_mwh=total.shed_mwh,
+        dump_mwh=total.dump_mwh,
+    )
+
+
+@dataclass(frozen=True)
+class _JobScore:
+    done: int
+    jct_median_h: float | None
+    jct_p95_h: float | None
+    slowdown_mean: float | None
+    deadline_misses: int
+
+
+def _job_score(record: SimulationRecord) -> _JobScore:
+    jobs: pd.DataFrame = record.jobs
+    end_of_run_s = len(record.time) * record.step_h * S_PER_H
+    done = jobs[jobs["phase"] == "done"]
+    jct_s = done["end_s"] - done["submit_s"]
+    late = jobs["end_s"].fillna(end_of_run_s) > jobs["deadline_s"]
+    some = len(done) > 0
+    return _JobScore(
+        done=len(done),
+        jct_median_h=float(jct_s.quantile(0.5)) / S_PER_H if some else None,
+        jct_p95_h=float(jct_s.quantile(0.95)) / S_PER_H if some else None,
+        slowdown_mean=float((jct_s / done["ideal_run_s"]).mean()) if some else None,
+        deadline_misses=int(late.sum()),
+    )
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0.0 else None

@@ -1,0 +1,176 @@
+"""What every policy has to keep to, as a check that a policy of one's own can be put through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+
+import numpy as np
+
+from twin._arrays import BoolArray, IntArray
+from twin.feasibility import REASONS
+from twin.migration import MigrationModel
+from twin.policies.base import Commands, JobView, Policy, SiteView, View
+
+N_CASES = 60
+
+
+class ContractError(AssertionError):
+    """A policy does not keep to the contract."""
+
+
+def check_policy(policy: Policy, *, seed: int = 0) -> None:
+    """Put a policy before random views and check what every policy must keep to.
+
+    It has a name; it changes nothing in the view; the same view gives the same commands; only queued jobs are
+    placed, and only where they may run; only running, migratable jobs are moved, to another site that can be
+    reached, into GPUs that are free together, and only when signals are renewed; no job is named twice;
+    refusals have a reason and a finite margin below zero or an unbounded one.
+
+    Parameters
+    ----------
+    policy : Policy
+        The policy.
+    seed : int
+        Seed of the views.
+
+    Raises
+    ------
+    ContractError
+        Naming the rule and the case.
+
+    Examples
+    --------
+    >>> from twin.policies import POLICIES
+    >>> check_policy(POLICIES["static"]())
+    """
+    if not policy.name:
+        raise ContractError("a policy has a name, a string that is not empty")
+    rng = np.random.default_rng(seed)
+    for case in range(N_CASES):
+        view = random_view(rng)
+        before = _content(view)
+        commands = policy.decide(view)
+        problems = list(_problems(commands, view))
+        if _content(view) != before:
+            problems.append("it changed the view")
+        if _content(policy.decide(replace(view, rng=np.random.default_rng(case)))) != _content(
+            policy.decide(replace(view, rng=np.random.default_rng(case)))
+        ):
+            problems.append("the same view gave other commands")
+        if problems:
+            raise ContractError(f"policy {policy.name!r}, case {case}: " + "; ".join(problems))
+
+
+def random_view(rng: np.random.Generator) -> View:
+    """Return a random view: few sites and jobs, sites that are full, empty, fast, slow or cut off."""
+    n = int(rng.integers(1, 6))
+    ahead = int(rng.integers(1, 30))
+    capacity = rng.integers(4, 65, n)
+    running = _random_jobs(rng, capacity, int(rng.integers(0, 15)), 0)
+    used = np.bincount(running.site, weights=running.n_gpus, minlength=n)
+    keep = used[running.site] <= capacity[running.site]
+    running = _rows(running, keep)
+    used = np.bincount(running.site, weights=running.n_gpus, minlength=n).astype(np.int64)
+    gpu_p_mw = rng.choice([0.001, 0.05, 0.5], n)
+    bandwidth = rng.choice([0.0, 1.0, 100.0], (n, n))
+    np.fill_diagonal(bandwidth, 0.0)
+    marginal = rng.uniform(-1.0, 1.3, (ahead, n)) * rng.choice([0.0, 1.0], n)
+    absorbable = rng.uniform(0.0, 30.0, (ahead, n)) * (marginal > 0.5)
+    sites = SiteView(
+        absorbable_p_mw=absorbable[0],
+        marginal_curtailment=marginal[0],
+        outlook_absorbable_p_mw=absorbable,
+        outlook_marginal=marginal,
+        power_mw=used * gpu_p_mw,
+        committed_p_mw=used * gpu_p_mw,
+        gpu_p_mw=gpu_p_mw,
+        held_gpu_p_mw=0.3 * gpu_p_mw,
+        gpu_capacity=capacity,
+        free_gpus=capacity - used,
+        speed=rng.choice([0.5, 1.0, 2.0], n),
+    )
+    return View(
+        now_s=1e6,
+        step=100,
+        signal_step_s=3600.0,
+        renewed=bool(rng.integers(0, 2)),
+        sites=sites,
+        queued=_random_jobs(rng, capacity, int(rng.integers(0, 15)), 1000),
+        running=running,
+        bandwidth_gbit_per_s=bandwidth,
+        latency_s=np.where(np.eye(n, dtype=np.bool_), 0.0, np.where(bandwidth > 0.0, 0.01, np.inf)),
+        wan_kwh_per_gb=0.001,
+        migration=MigrationModel(),
+        theta=0.5,
+        alpha=0.1,
+        rng=np.random.default_rng(0),
+    )
+
+
+def _random_jobs(rng: np.random.Generator, capacity: IntArray, n_jobs: int, first: int) -> JobView:
+    origin = rng.integers(0, len(capacity), n_jobs)
+    n_gpus = np.minimum(rng.choice([1, 2, 4, 8, 16, 32], n_jobs), capacity[origin])
+    return JobView(
+        job=np.arange(first, first + n_jobs),
+        site=origin.copy(),
+        origin=origin,
+        n_gpus=n_gpus,
+        remaining_gpu_h=n_gpus * rng.uniform(0.0, 60.0, n_jobs),
+        checkpoint_gb=rng.choice([0.0, 1.0, 100.0, 5000.0], n_jobs),
+        deadline_s=rng.choice([np.inf, 1.001e6, 2e6], n_jobs),
+        submit_s=np.sort(rng.uniform(0.0, 1e6, n_jobs)),
+        migratable=rng.random(n_jobs) < 0.8,
+    )
+
+
+def _rows(jobs: JobView, keep: BoolArray) -> JobView:
+    return JobView(**{f.name: getattr(jobs, f.name)[keep] for f in fields(JobView)})
+
+
+def _problems(commands: Commands, view: View) -> Iterator[str]:
+    sites, everyone = view.sites, (commands.place_job, commands.move_job)
+    if np.unique(np.concatenate(everyone)).size != sum(x.size for x in everyone):
+        yield "a job is named twice"
+    place = _positions(view.queued, commands.place_job)
+    move = _positions(view.running, commands.move_job)
+    if np.any(place < 0):
+        yield "a job that is not queued is placed"
+    elif np.any(view.queued.n_gpus[place] > sites.gpu_capacity[commands.place_site]):
+        yield "a job is placed where it does not fit"
+    elif np.any(~view.queued.migratable[place] & (commands.place_site != view.queued.origin[place])):
+        yield "a job that may only run at its origin is placed elsewhere"
+    if np.any(move < 0):
+        yield "a job that is not running is moved"
+        return
+    if move.size and not view.renewed:
+        yield "jobs are moved between signals"
+    if np.any(~view.running.migratable[move]):
+        yield "a job that may not move is moved"
+    source, dest = view.running.site[move], commands.move_dest
+    if np.any(source == dest) or np.any(view.bandwidth_gbit_per_s[source, dest] <= 0.0):
+        yield "a job is moved to where it is, or where no path leads"
+    wanted = np.bincount(dest, weights=view.running.n_gpus[move], minlength=sites.n_sites)
+    if np.any(wanted > sites.free_gpus):
+        yield "more GPUs are asked for than are free"
+    refused = commands.refused
+    if np.any((refused.reason < 1) | (refused.reason >= len(REASONS))):
+        yield "a refusal has no reason"
+    if np.any(np.isnan(refused.margin)) or np.any(refused.margin >= 0.0):
+        yield "a refusal has no margin below zero"
+    if np.any(np.isin(refused.job, commands.move_job)):
+        yield "a job is moved and refused"
+
+
+def _positions(jobs: JobView, rows: IntArray) -> IntArray:
+    where = {int(row): i for i, row in enumerate(jobs.job)}
+    return np.array([where.get(int(row), -1) for row in rows], dtype=np.int64)
+
+
+def _content(value: object) -> object:
+    """Everything in nested dataclasses of arrays, in a form that compares."""
+    if is_dataclass(value):
+        return tuple((f.name, _content(getattr(value, f.name))) for f in fields(value) if f.name != "rng")
+    if isinstance(value, np.ndarray):
+        return (value.shape, value.dtype.str, value.tobytes())
+    return value

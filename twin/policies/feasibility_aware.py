@@ -1,0 +1,312 @@
+"""Jobs to where they relieve curtailment, if the move is worth its time and energy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from twin._arrays import BoolArray, FloatArray, IntArray
+from twin.feasibility import CAPACITY, REASONS, Feasibility, feasibility
+from twin.inputs import S_PER_H
+from twin.policies.base import Commands, Refusals, View
+from twin.policies.filling import Room, fill, may_run_at
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeasibilityAware:
+    """Places jobs by what they are expected to relieve, and moves them inside the feasibility domain only.
+
+    Placing costs nothing, so it comes first. A queued job goes to the best site with headroom whose expected
+    marginal curtailment over the job's run is higher than at its origin; where nothing is to be gained it
+    runs at its origin if GPUs are free there, else wherever they are.
+
+    A running job is a candidate for a move to a site with headroom if the mean expected marginal curtailment
+    over what remains of the window there is higher than where it is. The remaining window W ends with the
+    window at the destination or with the job. Candidates are ranked by the power they move per byte, go
+    through :func:`twin.feasibility.feasibility` and fill the headroom in that order; then they are checked
+    once more with the rate that is left to each when all chosen ones share the links. No more leaves a site
+    than it has too much.
+
+    Attributes
+    ----------
+    min_gain : float
+        Least gain for which a job is sent elsewhere; keeps it from following noise. [MW/MW]
+    min_speed_ratio : float
+        Slowest acceptable site, over the speed of where the job is.
+    """
+
+    name: str = "feasibility_aware"
+    min_gain: float = 0.15
+    min_speed_ratio: float = 0.8
+
+    def decide(self, view: View) -> Commands:
+        """Place queued jobs, and move running ones when signals are renewed."""
+        outlook = Outlook.of(view)
+        room = Room(view.sites.free_gpus, view.sites.headroom_p_mw, view.sites.gpu_p_mw)
+        place = self._place(view, outlook, room)
+        placed = place >= 0
+        if not view.renewed:
+            return Commands(view.queued.job[placed], place[placed])
+        waiting_at = view.queued.site[~placed]
+        room.free_gpus[waiting_at] = 0
+        dest, refused = self._move(view, outlook, room)
+        moved = dest >= 0
+        return Commands(view.queued.job[placed], place[placed], view.running.job[moved], dest[moved], refused)
+
+    def _place(self, view: View, outlook: Outlook, room: Room) -> IntArray:
+        """Site of each queued job, -1 where it has to wait."""
+        queued, sites = view.queued, view.sites
+        if not len(queued):
+            return np.zeros(0, dtype=np.int64)
+        run_s = queued.remaining_gpu_h[:, None] / (queued.n_gpus[:, None] * sites.speed) * S_PER_H
+        value = outlook.mean_over(run_s)
+        at_origin = queued.origin[:, None] == np.arange(sites.n_sites)
+        gain = value - np.take_along_axis(value, queued.origin[:, None], axis=1)
+        allowed = may_run_at(queued.n_gpus, queued.origin, queued.migratable, sites.gpu_capacity)
+        fast = sites.speed >= self.min_speed_ratio * sites.speed[queued.origin][:, None]
+        better = allowed & fast & (gain > self.min_gain)
+        full = room.headroom_p_mw <= 0.0
+        stages = (
+            (better | (allowed & at_origin), True),
+            (better & full, False),
+            (allowed & at_origin, False),
+            (allowed & fast, False),
+            (allowed, False),
+        )
+        place = np.full(len(queued), -1, dtype=np.int64)
+        for eligible, within_headroom in stages:
+            left = np.flatnonzero(place < 0)
+            if not left.size:
+                break
+            place[left] = fill(
+                room, outlook.order, eligible[left], queued.n_gpus[left], within_headroom=within_headroom
+            )
+        return place
+
+    def _move(self, view: View, outlook: Outlook, room: Room) -> tuple[IntArray, Refusals]:
+        """Destination of each running job, -1 where it stays, and the audit."""
+        dest = np.full(len(view.running), -1, dtype=np.int64)
+        audit = _Audit(view)
+        for site in outlook.order:
+            if room.headroom_p_mw[site] <= 0.0 or outlook.window_s[site] <= 0.0:
+                continue
+            candidates = self._candidates(view, outlook, room, int(site), np.flatnonzero(dest < 0))
+            if candidates.job.size:
+                dest[_choose(view, room, candidates, audit)] = site
+        return dest, audit.refusals(except_for=dest >= 0)
+
+    def _candidates(self, view: View, outlook: Outlook, room: Room, site: int, job: IntArray) -> _Candidates:
+        """Jobs that would gain at a site, those that move the most power per byte first."""
+        running, sites = view.running, view.sites
+        here = running.site[job]
+        fits = running.migratable[job] & (running.n_gpus[job] <= sites.gpu_capacity[site])
+        fast = sites.speed[site] >= self.min_speed_ratio * sites.speed[here]
+        job = job[fits & fast & (here != site)]
+        n_gpus, here = running.n_gpus[job], running.site[job]
+        left_s = running.remaining_gpu_h[job] / (n_gpus * sites.speed[site]) * S_PER_H
+        window_s = np.minimum(outlook.window_s[site], left_s)
+        means = outlook.mean_over(np.broadcast_to(window_s[:, None], (job.size, sites.n_sites)))
+        gain = means[:, site] - means[np.arange(job.size), here]
+        power_mw = n_gpus * room.gpu_p_mw[site]
+        per_byte = power_mw * gain / np.maximum(running.checkpoint_gb[job], _SMALLEST_GB)
+        rank = np.lexsort((job, -per_byte))
+        rank = rank[gain[rank] > self.min_gain]
+        return _Candidates(
+            site=site,
+            job=job[rank],
+            source=here[rank],
+            window_s=window_s[rank],
+            gain=gain[rank],
+            power_mw=power_mw[rank],
+            left_s=left_s[rank],
+        )
+
+
+_SMALLEST_GB = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """What may be expected at each site.
+
+    Attributes
+    ----------
+    running_mean : ndarray (steps + 1, site)
+        Mean marginal curtailment over the first n steps; row 0 is the value now. [MW/MW]
+    step_s : float
+        Step. [s]
+    window_s : ndarray (site)
+        How long the window that is open at each site is expected to last, 0 where none is. [s]
+    order : ndarray of int (site)
+        Sites by expected marginal curtailment over a typical stay, best first.
+    """
+
+    running_mean: FloatArray
+    step_s: float
+    window_s: FloatArray
+    order: IntArray
+
+    @classmethod
+    def of(cls, view: View) -> Outlook:
+        """Read it from a view."""
+        marginal = view.sites.outlook_marginal
+        n = len(marginal)
+        mean = np.cumsum(marginal, axis=0) / np.arange(1, n + 1)[:, None]
+        is_open = marginal >= view.theta
+        open_steps = np.where(is_open.all(axis=0), n, np.argmin(is_open, axis=0))
+        stay = min(n - 1, max(0, round(TYPICAL_STAY_S / view.signal_step_s) - 1))
+        return cls(
+            running_mean=np.vstack([marginal[:1], mean]),
+            step_s=view.signal_step_s,
+            window_s=open_steps * view.signal_step_s,
+            order=np.argsort(-mean[stay], kind="stable"),
+        )
+
+    def mean_over(self, seconds: FloatArray) -> FloatArray:
+        """Mean marginal curtailment at each site over the next seconds, (job, site) both. [MW/MW]"""
+        n = np.clip(np.ceil(seconds / self.step_s), 0, len(self.running_mean) - 1).astype(np.int64)
+        return self.running_mean[n, np.arange(self.running_mean.shape[1])]
+
+
+TYPICAL_STAY_S = 6 * S_PER_H
+"""Over how long sites are compared when they are put in order. [s]"""
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """Running jobs that would gain at one site, in rank order; rows refer to the view's running jobs."""
+
+    site: int
+    job: IntArray
+    source: IntArray
+    window_s: FloatArray
+    gain: FloatArray
+    power_mw: FloatArray
+    left_s: FloatArray
+
+    def check(
+        self, view: View, bandwidth_gbit_per_s: FloatArray, free_gpus: int, rows: IntArray
+    ) -> Feasibility:
+        """Ask the feasibility domain about some of the candidates."""
+        running, job = view.running, self.job[rows]
+        return feasibility(
+            running.checkpoint_gb[job],
+            bandwidth_gbit_per_s,
+            self.window_s[rows],
+            gain=self.gain[rows],
+            n_gpus=running.n_gpus[job],
+            job_power_mw=self.power_mw[rows],
+            hold_power_mw=running.n_gpus[job] * view.sites.held_gpu_p_mw[self.site],
+            latency_s=view.latency_s[self.source[rows], self.site],
+            free_gpus=free_gpus,
+            remaining_s=self.left_s[rows],
+            deadline_s=running.deadline_s[job] - view.now_s,
+            alpha=view.alpha,
+            goodput=1.0,
+            wan_kwh_per_gb=view.wan_kwh_per_gb,
+            migration=view.migration,
+        )
+
+
+@dataclass(eq=False)
+class _Audit:
+    """Refusals of one decision; of each job the first, at its best destination, is kept."""
+
+    view: View
+    job: list[IntArray] = field(default_factory=list)
+    dest: list[IntArray] = field(default_factory=list)
+    reason: list[IntArray] = field(default_factory=list)
+    margin: list[FloatArray] = field(default_factory=list)
+
+    def add(self, candidates: _Candidates, rows: IntArray, result: Feasibility, of_result: IntArray) -> None:
+        """Note what the domain said of some candidates."""
+        reason = result.binding[of_result].astype(np.int64)
+        margins = np.stack([result.margins[name][of_result] for name in REASONS[1:]])
+        self.add_rows(candidates, rows, reason, margins[reason - 1, np.arange(rows.size)])
+
+    def add_rows(self, candidates: _Candidates, rows: IntArray, reason: IntArray, margin: FloatArray) -> None:
+        """Note some candidates with their reasons and margins."""
+        self.job.append(candidates.job[rows])
+        self.dest.append(np.full(rows.size, candidates.site, dtype=np.int64))
+        self.reason.append(reason)
+        self.margin.append(margin)
+
+    def refusals(self, *, except_for: BoolArray) -> Refusals:
+        """Return the audit without the jobs that move after all."""
+        if not self.job:
+            return Refusals()
+        columns = (self.job, self.dest, self.reason, self.margin)
+        job, dest, reason, margin = (np.concatenate(x) for x in columns)
+        job, first = np.unique(job, return_index=True)
+        stays = ~except_for[job]
+        job, first = job[stays], first[stays]
+        return Refusals(self.view.running.job[job], dest[first], reason[first], margin[first])
+
+
+def _choose(view: View, room: Room, candidates: _Candidates, audit: _Audit) -> IntArray:
+    """Pick the candidates that move, book them, note the others; rows of the view's running jobs."""
+    site, every = candidates.site, np.arange(candidates.job.size)
+    n_gpus = view.running.n_gpus[candidates.job]
+    alone = view.bandwidth_gbit_per_s[candidates.source, site]
+    headroom = room.headroom_p_mw[site]
+    first = candidates.check(view, alone, int(room.free_gpus[site]), every)
+    able = np.flatnonzero(first.feasible)
+    able = able[_within_excess(room, candidates.source[able], n_gpus[able])]
+    fitting = able[room.fit(site, n_gpus[able], within_headroom=True)]
+    crowd = crowding(view.running.checkpoint_gb[candidates.job[fitting]])
+    second = candidates.check(view, alone[fitting] / crowd, int(room.free_gpus[site]), fitting)
+    chosen = fitting[second.feasible]
+    room.take(site, n_gpus[chosen])
+    room.leave(candidates.source[chosen], n_gpus[chosen])
+
+    booked = np.cumsum(np.bincount(chosen, weights=candidates.power_mw[chosen], minlength=every.size))
+    welcome = candidates.power_mw <= headroom - booked
+    refused = np.flatnonzero(~first.feasible & welcome)
+    audit.add(candidates, refused, first, refused)
+    crowded = np.flatnonzero(~second.feasible)
+    audit.add(candidates, fitting[crowded], second, crowded)
+    missing = n_gpus - room.free_gpus[site]
+    cut = np.setdiff1d(able[(missing[able] > 0) & welcome[able]], fitting)
+    audit.add_rows(candidates, cut, np.full(cut.size, CAPACITY), -missing[cut].astype(np.float64))
+    return candidates.job[chosen]
+
+
+def _within_excess(room: Room, source: IntArray, n_gpus: IntArray) -> BoolArray:
+    """Say which jobs may leave, in order, so that no site gives up more than its excess of load."""
+    keep = np.ones(len(source), dtype=np.bool_)
+    for site in np.unique(source):
+        excess = -room.headroom_p_mw[site]
+        if excess > 0.0:
+            row = np.flatnonzero(source == site)
+            gone = np.cumsum(n_gpus[row]) * room.gpu_p_mw[site]
+            keep[row] = gone - n_gpus[row] * room.gpu_p_mw[site] < excess
+    return keep
+
+
+def crowding(size_gb: FloatArray) -> FloatArray:
+    """How many times longer each of several transfers takes that begin at once and share one link fairly.
+
+    Parameters
+    ----------
+    size_gb : ndarray
+        Sizes. [GB]
+
+    Returns
+    -------
+    ndarray
+        Time of each over its time alone, sum over all of min(size, own size) / own size; at least 1.
+
+    Examples
+    --------
+    The smaller one waits half of the time while both send; the larger one for all of the smaller:
+
+    >>> crowding(np.array([1.0, 3.0])).round(3).tolist()
+    [2.0, 1.333]
+    """
+    n = len(size_gb)
+    order = np.argsort(size_gb, kind="stable")
+    rising = np.maximum(size_gb[order], _SMALLEST_GB)
+    factor = np.empty(n)
+    factor[order] = (np.cumsum(rising) + np.arange(n - 1, -1, -1) * rising) / rising
+    return factor
