@@ -1,0 +1,275 @@
+"""Checks of a scenario: every finding at once, in words that name place, value and remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+from pydantic import JsonValue, ValidationError
+from pydantic_core import ErrorDetails
+
+from grid_models import CATALOG, Grid, load_grid
+from twin.hardware import DEVICES
+from twin.policies import POLICIES
+from twin.scenario_model import GridSection, Location, Scenario, describe, keys_at
+from twin.workloads import TRACES
+from weather import Finding, Findings, InputError, data_path
+
+
+def validate(raw: Mapping[str, JsonValue], subject: str = "scenario") -> Scenario:
+    """Make a scenario of plain values.
+
+    Values that are wrong by themselves are set aside, so that the checks between values still run on the
+    rest and all findings come in one round.
+
+    Raises
+    ------
+    weather.InputError
+        With all findings.
+    """
+    findings = Findings()
+    scenario = _parse(raw, findings)
+    if scenario is not None:
+        between = Findings()
+        for check in (_check_time, _check_names, _check_grids, _check_weather_files, _check_jobs):
+            check(scenario, between)
+        known = {finding.where for finding in findings}
+        findings.extend([finding for finding in between if finding.where not in known])
+    findings.raise_if_any(subject)
+    if scenario is None:
+        raise InputError(subject, [Finding(subject, "could not be read")])
+    return scenario
+
+
+def _parse(raw: Mapping[str, JsonValue], findings: Findings) -> Scenario | None:
+    """Parse strictly; collect what is wrong, set it aside and parse again."""
+    try:
+        text = json.dumps(dict(raw))
+        return Scenario.model_validate_json(text)
+    except ValidationError as error:
+        details = error.errors()
+    for detail in details:
+        findings.add(*_in_words(detail))
+    rest = cast("JsonValue", json.loads(text))
+    for detail in sorted(details, key=lambda d: _sort_key(d["loc"]), reverse=True):
+        rest = _without(rest, _actual(detail["loc"], rest))
+    try:
+        return Scenario.model_validate_json(json.dumps(rest))
+    except ValidationError as error:
+        for detail in error.errors():
+            rest = _with_stand_in(rest, detail["loc"])
+    try:
+        return Scenario.model_validate_json(json.dumps(rest))
+    except ValidationError:
+        return None
+
+
+_STAND_INS: dict[str, JsonValue] = {"name": "unnamed", "site": "unnamed", "bus": "?", "n_gpus": 1}
+"""Values for required keys whose own were set aside; what is found about them is not reported again."""
+
+
+def _with_stand_in(raw: JsonValue, location: Location) -> JsonValue:
+    """Return the values with a stand-in at the location of a missing key."""
+    if isinstance(raw, list) and location and isinstance(location[0], int) and location[0] < len(raw):
+        return [
+            _with_stand_in(item, location[1:]) if i == location[0] else item for i, item in enumerate(raw)
+        ]
+    if isinstance(raw, dict) and location:
+        key = str(location[0])
+        if len(location) == 1:
+            return {**raw, key: _STAND_INS.get(key)}
+        return {k: _with_stand_in(v, location[1:]) if k == key else v for k, v in raw.items()}
+    return raw
+
+
+def _sort_key(location: Location) -> tuple[tuple[int, str], ...]:
+    """Order locations so that later list items are removed first."""
+    return tuple((part, "") if isinstance(part, int) else (-1, part) for part in location)
+
+
+def _actual(location: Location, raw: JsonValue) -> Location:
+    """Keep the parts of a location that exist in the values; the last may be missing."""
+    kept: list[int | str] = []
+    for part in location:
+        if isinstance(raw, dict) and part in raw:
+            raw = raw[cast("str", part)]
+        elif isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+            raw = raw[part]
+        else:
+            break
+        kept.append(part)
+    return tuple(kept)
+
+
+def _without(raw: JsonValue, location: Location) -> JsonValue:
+    """Return the values without the one at a location."""
+    if not location:
+        return raw
+    head, rest = location[0], location[1:]
+    if isinstance(raw, dict):
+        key = cast("str", head)
+        if not rest:
+            return {k: v for k, v in raw.items() if k != key}
+        return {k: _without(v, rest) if k == key else v for k, v in raw.items()}
+    if isinstance(raw, list):
+        return [_without(v, rest) if i == head else v for i, v in enumerate(raw) if rest or i != head]
+    return raw
+
+
+def _in_words(detail: ErrorDetails) -> tuple[str, str, str]:
+    """Return place, what is wrong and remedy of one pydantic error."""
+    location = detail["loc"]
+    where = ".".join(str(part) for part in location if "[" not in str(part)) or "scenario"
+    given = detail["input"]
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        return where, "unknown key", f"valid keys here: {', '.join(keys_at(location[:-1]))}"
+    if kind == "missing":
+        return where, "is missing", "give it"
+    if kind == "timezone_aware":
+        return where, f"naive time {given!r}", "say the time zone, such as 2020-04-06T08:00Z"
+    remedy = describe(location)
+    if kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}:
+        return where, f"{given!r} is out of range: {detail['msg'].lower()}", remedy
+    return where, f"{given!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}", remedy
+
+
+def _check_time(scenario: Scenario, findings: Findings) -> None:
+    """Check that ticks, steps, days and the start fit each other."""
+    time = scenario.time
+    if time.signal_step_s % time.tick_s:
+        what = f"{time.tick_s} s does not divide signal_step_s = {time.signal_step_s} s"
+        findings.add("time.tick_s", what, "choose a divisor")
+    if 86400 % time.signal_step_s:
+        findings.add("time.signal_step_s", f"{time.signal_step_s} s does not divide a day (86400 s)")
+    elif time.start_utc.timestamp() % time.signal_step_s:
+        findings.add("time.start", f"{time.start.isoformat()} is not at a multiple of signal_step_s")
+
+
+def _check_names(scenario: Scenario, findings: Findings) -> None:
+    """Check that names are unique and known."""
+    _unique("grids", [g.name for g in scenario.grids], findings)
+    _unique("sites", [s.name for s in scenario.sites], findings)
+    _unique("policies", list(scenario.policies), findings)
+    grids = [g.name for g in scenario.grids]
+    for i, policy in enumerate(scenario.policies):
+        _known(f"policies.{i}", "policy", policy, POLICIES, findings)
+    for i, site in enumerate(scenario.sites):
+        _known(f"sites.{i}.device", "device", site.device, DEVICES, findings)
+        if site.grid is not None:
+            _known(f"sites.{i}.grid", "grid", site.grid, grids, findings)
+
+
+def _unique(where: str, names: list[str], findings: Findings) -> None:
+    """Report names that are there twice."""
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        findings.add(where, f"the name {name!r} is there {names.count(name)} times", "names are unique")
+
+
+def _known(where: str, what: str, name: str, known: object, findings: Findings) -> None:
+    """Report a name that is not among the known ones."""
+    names = sorted(str(k) for k in cast("list[str]", known))
+    if name not in names:
+        findings.add(where, f"no {what} {name!r}", f"known: {', '.join(names)}")
+
+
+def build_grid(section: GridSection) -> Grid:
+    """Build the grid of a scenario; the last few are kept, they are never mutated."""
+    return _build_grid(section.source, section.name, section.options.model_dump_json())
+
+
+@lru_cache(maxsize=4)
+def _build_grid(source: str, name: str, options: str) -> Grid:
+    """Build a grid from hashable arguments."""
+    values = json.loads(options)
+    values["must_run"] = tuple(values["must_run"])
+    return load_grid(source, name=name, **values)
+
+
+def _check_grids(scenario: Scenario, findings: Findings) -> None:
+    """Check what can only be known from the grids themselves: buses and units."""
+    for i, section in enumerate(scenario.grids):
+        if section.source not in CATALOG:
+            _known(f"grids.{i}.source", "grid source", section.source, CATALOG, findings)
+            continue
+        try:
+            grid = build_grid(section)
+        except InputError as error:
+            findings.extend(
+                [Finding(f"grids.{i}.options.{f.where}", f.what, f.remedy) for f in error.findings]
+            )
+            grid = build_grid(GridSection(name=section.name, source=section.source))
+        buses = set(grid.buses.index)
+        if all(scenario.grid_of(site) != section.name for site in scenario.sites):
+            findings.add(
+                f"grids.{i}", f"grid {section.name!r} has no site", "add a site, or leave the grid out"
+            )
+        for k, site in enumerate(scenario.sites):
+            if scenario.grid_of(site) == section.name and site.bus not in buses:
+                shown = ", ".join(sorted(buses)[:6])
+                findings.add(
+                    f"sites.{k}.bus",
+                    f"grid {section.name!r} has no bus {site.bus!r}",
+                    f"it has {len(buses)} buses: {shown}, ...",
+                )
+        if isinstance(section.weather.assign, dict):
+            places = {f.site for f in section.weather.files}
+            for unit, place in section.weather.assign.items():
+                if unit not in grid.units.index:
+                    findings.add(f"grids.{i}.weather.assign", f"grid {section.name!r} has no unit {unit!r}")
+                if place not in places:
+                    findings.add(f"grids.{i}.weather.assign.{unit}", f"no weather file for {place!r}")
+
+
+def _check_weather_files(scenario: Scenario, findings: Findings) -> None:
+    """Check that files are named where they are needed, and exist."""
+    for i, grid in enumerate(scenario.grids):
+        where = f"grids.{i}.weather.files"
+        if grid.weather.source == "files" and not grid.weather.files:
+            findings.add(
+                where, "source is files, but no file is named", "name at least one place with its files"
+            )
+        if grid.weather.source != "files" and grid.weather.files:
+            findings.add(
+                where, f"source is {grid.weather.source}, files would be ignored", "set source: files"
+            )
+        _unique(where, [f.site for f in grid.weather.files], findings)
+        for k, entry in enumerate(grid.weather.files):
+            if entry.solar is None and entry.wind is None:
+                findings.add(f"{where}.{k}", "neither solar nor wind is named")
+            for kind, name in (("solar", entry.solar), ("wind", entry.wind)):
+                if name is not None:
+                    _file_exists(f"{where}.{k}.{kind}", name, findings)
+
+
+def _check_jobs(scenario: Scenario, findings: Findings) -> None:
+    """Check trace and trace file."""
+    jobs = scenario.jobs
+    _known("jobs.source", "trace", jobs.source, TRACES, findings)
+    if jobs.trace_device is not None:
+        _known("jobs.trace_device", "device", jobs.trace_device, DEVICES, findings)
+    if jobs.source not in TRACES:
+        return
+    if jobs.source == "synthetic" and jobs.path is not None:
+        findings.add("jobs.path", "a synthetic trace reads no file", "remove it, or name another source")
+    elif jobs.source != "synthetic" and jobs.path is None:
+        findings.add("jobs.path", "is missing", f"name the file of the {jobs.source} trace")
+    elif jobs.path is not None:
+        _file_exists("jobs.path", jobs.path, findings)
+
+
+def resolve_file(name: str) -> Path:
+    """Return the path of an input file: absolute, or inside the folder CURTAILMENT_TWIN_DATA."""
+    return Path(name) if Path(name).is_absolute() else Path(data_path(name))
+
+
+def _file_exists(where: str, name: str, findings: Findings) -> None:
+    """Report a file that is not there."""
+    try:
+        if not resolve_file(name).is_file():
+            findings.add(where, f"no such file: {name}")
+    except InputError as error:
+        findings.extend([Finding(where, f"{name}: {f.what}", f.remedy) for f in error.findings])

@@ -1,0 +1,334 @@
+"""What a scenario is: a tree of frozen sections with typed values, units and ranges."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin
+
+import pandas as pd
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, JsonValue
+
+from twin.scenario_text import dump_yaml
+
+SCHEMA_VERSION = 1
+
+POLICY_NAMES = ("static", "energy_greedy", "feasibility_aware")
+
+
+def _text_of_number(value: object) -> object:
+    """Read a bus written as a number (``bus: 303``) as its name."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Location = tuple[int | str, ...]
+"""Place of a value in a scenario: keys and numbers of list items."""
+
+Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+BusName = Annotated[str, BeforeValidator(_text_of_number), Field(min_length=1)]
+Positive = Annotated[FiniteFloat, Field(gt=0)]
+NonNegative = Annotated[FiniteFloat, Field(ge=0)]
+Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+PositiveShare = Annotated[FiniteFloat, Field(gt=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of a scenario: frozen, and with no keys but its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class TimeSection(Section):
+    """When the study happens and at which resolution.
+
+    The run is laid out as history, study, drain. Policies may look back into the history; jobs arrive
+    during the study; nothing arrives in the drain, in which running jobs finish.
+    """
+
+    start: AwareDatetime = Field(
+        default=datetime(2020, 4, 6, 8, tzinfo=UTC),
+        description="First instant of the study, with its time zone.",
+    )
+    days: int = Field(default=14, gt=0, le=366, description="Length of the study. [d]")
+    drain_days: int = Field(default=5, ge=0, le=366, description="Length of the drain after the study. [d]")
+    history_days: int = Field(default=7, ge=1, le=366, description="Published past known at the start. [d]")
+    signal_step_s: int = Field(default=3600, gt=0, le=86400, description="Step of dispatch and signals. [s]")
+    tick_s: int = Field(default=300, gt=0, le=86400, description="Tick of the simulation. [s]")
+
+    @property
+    def start_utc(self) -> pd.Timestamp:
+        """First instant of the study in UTC."""
+        return pd.Timestamp(self.start).tz_convert("UTC")
+
+    @property
+    def steps_per_day(self) -> int:
+        """Signal steps in a day."""
+        return 86400 // self.signal_step_s
+
+    @property
+    def n_history(self) -> int:
+        """Signal steps before the study."""
+        return self.history_days * self.steps_per_day
+
+    @property
+    def n_study(self) -> int:
+        """Signal steps in which jobs arrive."""
+        return self.days * self.steps_per_day
+
+    @property
+    def n_run(self) -> int:
+        """Signal steps of study and drain."""
+        return (self.days + self.drain_days) * self.steps_per_day
+
+    @property
+    def step_h(self) -> float:
+        """Length of a signal step. [h]"""
+        return self.signal_step_s / 3600.0
+
+
+class GridOptions(Section):
+    """How the grid is built from its source."""
+
+    must_run: tuple[str, ...] = Field(
+        default=("nuclear",), description="Fuels whose units always run at their minimum or above."
+    )
+    line_rating_factor: Positive = Field(default=1.0, description="Factor on every branch rating. [1]")
+    wind_scale: NonNegative = Field(default=1.0, description="Factor on wind capacity. [1]")
+    pv_scale: NonNegative = Field(default=1.0, description="Factor on PV capacity. [1]")
+    rtpv_scale: NonNegative = Field(default=1.0, description="Factor on rooftop PV capacity. [1]")
+    hvdc: bool = Field(default=True, description="Whether controllable HVDC links take part.")
+    connection_limit_mw: dict[str, Positive] = Field(
+        default_factory=dict, description="Rating of the radial connection a plant sits behind, by unit. [MW]"
+    )
+
+
+class WeatherFile(Section):
+    """Weather files of one place; irradiance and wind may come in two files with two clocks."""
+
+    site: Name = Field(description="Name of the place.")
+    solar: str | None = Field(
+        default=None,
+        description="File with irradiance and temperature, absolute or inside CURTAILMENT_TWIN_DATA.",
+    )
+    wind: str | None = Field(
+        default=None, description="File with wind at hub heights, absolute or inside CURTAILMENT_TWIN_DATA."
+    )
+
+
+class WeatherSection(Section):
+    """Where wind and PV come from."""
+
+    source: Literal["synthetic", "recorded", "files"] = Field(
+        default="synthetic",
+        description="Seeded generator, the grid's own recorded wind and PV, or weather files.",
+    )
+    series: Literal["day_ahead", "real_time"] = Field(
+        default="day_ahead",
+        description="Which of the grid's recorded series to use (hydro and rooftop PV always do).",
+    )
+    seed: int | None = Field(
+        default=None, ge=0, description="Seed of the generator; derived from the scenario's seed when absent."
+    )
+    files: tuple[WeatherFile, ...] = Field(default=(), description="Weather files, for source: files.")
+    assign: Literal["nearest"] | dict[str, str] = Field(
+        default="nearest",
+        description="Which place's weather a plant has: the nearest, or by unit (the rest nearest).",
+    )
+
+
+class LoadSection(Section):
+    """The load of a grid before any flexible compute."""
+
+    series: Literal["day_ahead", "real_time"] = Field(
+        default="day_ahead", description="Which recorded series."
+    )
+    scale: Positive = Field(default=1.0, description="Factor on the load of every bus. [1]")
+
+
+class GridSection(Section):
+    """One grid with its own weather, load and clock."""
+
+    name: Name = Field(default="rts_gmlc", description="Name in results.")
+    source: str = Field(default="rts_gmlc", description="Key of the grid catalogue (twin list grids).")
+    options: GridOptions = Field(default=GridOptions(), description="How it is built.")
+    weather: WeatherSection = Field(default=WeatherSection(), description="Where wind and PV come from.")
+    load: LoadSection = Field(default=LoadSection(), description="Its load.")
+
+
+class JobsSection(Section):
+    """Which jobs arrive."""
+
+    source: str = Field(default="synthetic", description="Key of the traces (twin list traces).")
+    path: str | None = Field(
+        default=None, description="Trace file, absolute or inside CURTAILMENT_TWIN_DATA."
+    )
+    mean_gpus: Positive | None = Field(
+        default=None, description="Mean GPUs in use before fleet_scale; as in the trace when absent. [1]"
+    )
+    max_job_h: Positive | None = Field(
+        default=72.0, description="Longest job; longer ones are cut to it. [h]"
+    )
+    max_gpus: int | None = Field(
+        default=None, gt=0, description="Widest job before fleet_scale; wider ones are left out. [1]"
+    )
+    trace_start_h: NonNegative = Field(
+        default=0.0, description="Time in the trace at the start of the study. [h]"
+    )
+    trace_device: str | None = Field(
+        default=None,
+        description="Device on which the trace's run times hold; the reference device when absent.",
+    )
+    migratable_share: Share = Field(default=1.0, description="Share of jobs that may move. [1]")
+    deadline_factor: Annotated[FiniteFloat, Field(ge=1)] | None = Field(
+        default=None, description="Deadline as a multiple of the run time; none when absent. [1]"
+    )
+    gpu_memory_gb: Positive = Field(
+        default=80.0, description="Memory of the devices the models are sized for. [GB]"
+    )
+    bytes_per_parameter: Positive = Field(
+        default=14.0, description="Checkpoint size per model parameter. [B]"
+    )
+
+
+class SiteSection(Section):
+    """One micro-datacenter at a bus."""
+
+    name: Name = Field(description="Name in results.")
+    grid: str | None = Field(default=None, description="Grid it is in; the first one when absent.")
+    bus: BusName = Field(description="Bus it draws from.")
+    device: str = Field(default="h100_sxm", description="Key of the hardware table.")
+    n_gpus: int = Field(gt=0, description="GPUs before fleet_scale. [1]")
+    import_limit_mw: NonNegative | None = Field(
+        default=None, description="Most it may draw at the meter; the site's own maximum when absent. [MW]"
+    )
+    idle_off: bool = Field(default=True, description="Whether idle servers are switched off.")
+
+
+class WanSection(Section):
+    """Links between sites: one access link each way per site."""
+
+    access_gbit_per_s: Positive = Field(default=100.0, description="Capacity of each access link. [Gbit/s]")
+    goodput: PositiveShare = Field(
+        default=0.85, description="Share of the capacity that carries payload. [1]"
+    )
+    energy_kwh_per_gb: NonNegative = Field(default=0.001, description="Energy per volume moved. [kWh/GB]")
+    path_factor: Annotated[FiniteFloat, Field(ge=1)] = Field(
+        default=2.1, description="Length of the fibre path over the line of sight. [1]"
+    )
+
+
+class MigrationSection(Section):
+    """Stop-and-copy: save, send, load, start again."""
+
+    write_gb_per_s_per_node: Positive = Field(
+        default=2.0, description="Checkpoint writing, per 8-GPU node. [GB/s]"
+    )
+    read_gb_per_s_per_node: Positive = Field(
+        default=2.0, description="Checkpoint reading, per 8-GPU node. [GB/s]"
+    )
+    start_up_s: NonNegative = Field(default=240.0, description="From nothing to a started job. [s]")
+    warm_up_s: NonNegative = Field(default=60.0, description="From a started job to full speed. [s]")
+
+
+class FeasibilitySection(Section):
+    """When a move is worth considering."""
+
+    alpha: PositiveShare = Field(default=0.1, description="Largest share of a window a move may take. [1]")
+
+
+class OutlookSection(Section):
+    """What policies expect from what was published: persistence that fades into the usual day."""
+
+    hours: Positive = Field(default=24.0, description="How far an outlook looks ahead. [h]")
+    tau_h: Positive = Field(default=6.0, description="Time constant of persistence. [h]")
+    backfill_patience_h: NonNegative = Field(
+        default=4.0, description="Wait after which the first job of a queue is not overtaken any more. [h]"
+    )
+
+
+class WindowSection(Section):
+    """What counts as absorbable, and as a window of it."""
+
+    theta: Share = Field(default=0.5, description="Least relief per load that makes a load welcome. [MW/MW]")
+    p_min_mw: NonNegative = Field(default=1.0, description="Least absorbable power in a window. [MW]")
+    max_gap_steps: int = Field(default=0, ge=0, description="Longest gap that is bridged. [steps]")
+    min_steps: int = Field(default=1, ge=1, description="Shortest window. [steps]")
+
+
+class Scenario(Section):
+    """Everything a run depends on."""
+
+    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
+    name: Name = Field(default="scenario", description="Name in results.")
+    description: str = Field(default="", description="What it is for, in a sentence or two.")
+    seed: int = Field(default=1, ge=0, description="Root of all random streams.")
+    time: TimeSection = Field(default=TimeSection(), description="When, and at which resolution.")
+    objective: Literal["priority", "market"] = Field(
+        default="priority", description="Dispatch objective: least curtailment first, or least cost."
+    )
+    grids: tuple[GridSection, ...] = Field(
+        default=(GridSection(),), min_length=1, description="The grids; the WAN spans all of them."
+    )
+    fleet_scale: int = Field(
+        default=1,
+        ge=1,
+        description="Factor on the GPUs of every job and site: each job stands for that many that move "
+        "together. [1]",
+    )
+    jobs: JobsSection = Field(default=JobsSection(), description="Which jobs arrive.")
+    sites: tuple[SiteSection, ...] = Field(min_length=1, description="The micro-datacenters.")
+    wan: WanSection = Field(default=WanSection(), description="Links between sites.")
+    migration: MigrationSection = Field(default=MigrationSection(), description="Time a move takes.")
+    feasibility: FeasibilitySection = Field(
+        default=FeasibilitySection(), description="When a move is worth considering."
+    )
+    outlook: OutlookSection = Field(default=OutlookSection(), description="What policies expect.")
+    windows: WindowSection = Field(default=WindowSection(), description="What counts as a window.")
+    policies: tuple[str, ...] = Field(
+        default=POLICY_NAMES, min_length=1, description="Policies to run, on the same inputs and seeds."
+    )
+
+    def grid_of(self, site: SiteSection) -> str:
+        """Name of the grid a site is in."""
+        return site.grid if site.grid is not None else self.grids[0].name
+
+    def to_mapping(self) -> dict[str, JsonValue]:
+        """Return the scenario as plain values, every key present."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """Return the scenario as YAML text that :func:`load_scenario` reads back to an equal one."""
+        return dump_yaml(self.to_mapping())
+
+
+def keys_at(location: Location) -> list[str]:
+    """Return the valid keys of the section at a location."""
+    model: type[BaseModel] | None = Scenario
+    for part in location:
+        if isinstance(part, str) and model is not None and part in model.model_fields:
+            model = _section_in(model.model_fields[part].annotation)
+    return list(model.model_fields) if model is not None else []
+
+
+def describe(location: Location) -> str:
+    """Return what the value at a location means, from its field's description."""
+    model: type[BaseModel] | None = Scenario
+    text = ""
+    for part in location:
+        if isinstance(part, str) and model is not None and part in model.model_fields:
+            field = model.model_fields[part]
+            text = field.description or ""
+            model = _section_in(field.annotation)
+    return text
+
+
+def _section_in(annotation: object) -> type[BaseModel] | None:
+    """Return the section class inside an annotation such as ``tuple[SiteSection, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in {tuple, Union, UnionType}:
+        for inner in get_args(annotation):
+            found = _section_in(inner)
+            if found is not None:
+                return found
+    return None
