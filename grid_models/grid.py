@@ -91,13 +91,10 @@ class Grid:
     reference_bus: str
     series: SeriesSource | None = field(default=None, repr=False)
     f_hz: float = 60.0
-    given_net: pandapowerNet | None = field(default=None, repr=False)
 
     @cached_property
     def net(self) -> pandapowerNet:
         """The grid as a pandapower net, built on first use; `pp_index` in buses and lines points into it."""
-        if self.given_net is not None:
-            return self.given_net
         # Imported here because pandapower takes seconds to import and only flow checks need it.
         from grid_models.netbuild import build_net
 
@@ -229,7 +226,6 @@ def make_grid(
     f_hz: float = 60.0,
     reference_bus: str | None = None,
     connection_limit_mw: Mapping[str, float] | None = None,
-    net: pandapowerNet | None = None,
 ) -> Grid:
     """Build a grid from tables.
 
@@ -261,8 +257,6 @@ def make_grid(
     connection_limit_mw : mapping of str to float, optional
         Units to be put behind a connection of their own: a new bus ``<unit>_terminal`` and a line
         ``<unit>_connection`` of that rating, with which everything else deals as with any other. [MW]
-    net : pandapowerNet, optional
-        The net the tables were taken from, with pp_index in buses and lines. Default: built from the tables.
 
     Returns
     -------
@@ -295,8 +289,7 @@ def make_grid(
         findings.add(f"reference_bus {reference!r}", "does not exist", "name one of the buses")
     findings.raise_if_any(f"grid {name!r}")
     tables = {key: as_declared(key, table) for key, table in tables.items()}
-    if net is None:
-        tables = _with_pp_index(tables)
+    tables = _with_pp_index(tables)
     tables["lines"]["b_pu"] = 1.0 / (tables["lines"]["x_pu"] * tables["lines"]["tap_ratio"])
     return Grid(
         name=name,
@@ -307,7 +300,6 @@ def make_grid(
         reference_bus=reference,
         series=series,
         f_hz=f_hz,
-        given_net=net,
         **tables,
     )
 

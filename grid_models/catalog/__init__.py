@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 
+from grid_models.catalog.pandapower_case import load_pandapower_case
 from grid_models.catalog.rts_gmlc import load_rts_gmlc
 from grid_models.grid import Grid
 from weather import Findings
@@ -12,7 +13,10 @@ from weather import Findings
 __all__ = ["CATALOG", "load_grid"]
 
 #: Loader of each source of grids; its keyword arguments are the options of `load_grid`.
-CATALOG: Mapping[str, Callable[..., Grid]] = {"rts_gmlc": load_rts_gmlc}
+CATALOG: Mapping[str, Callable[..., Grid]] = {
+    "rts_gmlc": load_rts_gmlc,
+    "pandapower_case": load_pandapower_case,
+}
 
 
 def load_grid(source: str = "rts_gmlc", **options: object) -> Grid:
