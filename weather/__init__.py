@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from weather._types import BoolArray, FloatArray, FloatLike, IntArray, PathLike, XarrayT
 from weather.calendar import align_calendar, wrap_year
+from weather.climate import US_SOUTHWEST, Climate, WindRegion
 from weather.constants import EARTH_RADIUS_KM, KELVIN_OFFSET, PA_PER_MBAR, R_DRY_AIR, SECONDS_PER_HOUR
 from weather.datafiles import DATA_VARIABLE, data_path, data_root
 from weather.errors import BalanceError, Finding, Findings, InputError, SolverError, TwinError
+from weather.irradiance import TRANSPOSITION_MODELS
 from weather.nomenclature import nomenclature_page
+from weather.pv import PV_PARAMETERS, pv_power
 from weather.quality import FILLS, check_quality, fill_missing
 from weather.readers import (
     READERS,
@@ -18,6 +21,7 @@ from weather.readers import (
     read,
 )
 from weather.sunclock import SUN_CHECKS, clock_offset_h, closure_residual
+from weather.synthetic import SYNTHETIC_HEIGHTS_M, synthesize
 from weather.timeaxis import (
     interval_midpoint,
     resample_mean,
@@ -38,6 +42,7 @@ from weather.variables import (
     dataset_findings,
     with_metadata,
 )
+from weather.wind import WIND_PARAMETERS, turbine_types, wind_power
 
 __all__ = [
     "DATA_VARIABLE",
@@ -45,14 +50,20 @@ __all__ = [
     "FILLS",
     "KELVIN_OFFSET",
     "PA_PER_MBAR",
+    "PV_PARAMETERS",
     "READERS",
     "R_DRY_AIR",
     "SECONDS_PER_HOUR",
     "SPECS",
     "SUN_CHECKS",
+    "SYNTHETIC_HEIGHTS_M",
+    "TRANSPOSITION_MODELS",
+    "US_SOUTHWEST",
     "WEATHER",
+    "WIND_PARAMETERS",
     "BalanceError",
     "BoolArray",
+    "Climate",
     "DatasetSpec",
     "Finding",
     "Findings",
@@ -66,6 +77,7 @@ __all__ = [
     "SolverError",
     "TwinError",
     "Variable",
+    "WindRegion",
     "XarrayT",
     "align_calendar",
     "check_dataset",
@@ -80,15 +92,19 @@ __all__ = [
     "interval_midpoint",
     "merge_solar_wind",
     "nomenclature_page",
+    "pv_power",
     "read",
     "resample_mean",
     "resample_sum",
     "step_hours",
     "step_of",
+    "synthesize",
     "time_axis",
     "to_left_label",
     "to_utc_index",
     "to_xarray_time",
+    "turbine_types",
+    "wind_power",
     "with_metadata",
     "wrap_year",
 ]

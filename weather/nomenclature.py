@@ -57,4 +57,3 @@ def _table(variables: Iterable[Variable]) -> str:
         )
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
-

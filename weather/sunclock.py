@@ -34,7 +34,7 @@ CLOSURE_SHARE: Final = 0.05
 
 _MIN_DNI: Final = 100.0
 _MIN_STEPS: Final = 24
-_MAX_STEPS: Final = 3000
+_MAX_STEPS: Final = 1000
 _CANDIDATES_H: Final = np.arange(-144, 144) / 12.0
 
 
@@ -51,7 +51,7 @@ def closure_residual(ds: xr.Dataset) -> xr.DataArray:
     DataArray
         Residual over (time, site); below the horizon the cosine counts as zero. [W/m²]
     """
-    cosine = xr.DataArray(_cos_zenith(ds, _middles(ds)).clip(min=0.0), dims=("time", "site"))
+    cosine = xr.DataArray(_cos_zenith(ds, _middles(ds), np.zeros(1))[0].clip(min=0.0), dims=("time", "site"))
     residual = ds["ghi"] - (ds["dhi"] + ds["dni"] * cosine)
     return residual.rename("closure_residual").assign_attrs(units="W/m²")
 
@@ -122,12 +122,8 @@ def _site_offset(ds: xr.Dataset) -> float:
         return float("nan")
     sunny = sunny[:: 1 + sunny.size // _MAX_STEPS]
     measured = (ghi[sunny] - dhi[sunny]) / dni[sunny]
-    middles = _middles(ds)[sunny]
-    difference = [
-        np.abs(_cos_zenith(ds, middles + pd.Timedelta(hours=offset))[:, 0] - measured).mean()
-        for offset in _CANDIDATES_H
-    ]
-    return float(_CANDIDATES_H[int(np.argmin(difference))])
+    cosine = _cos_zenith(ds, _middles(ds)[sunny], _CANDIDATES_H)[:, :, 0]
+    return float(_CANDIDATES_H[int(np.argmin(np.abs(cosine - measured).mean(axis=1)))])
 
 
 def _middles(ds: xr.Dataset) -> pd.DatetimeIndex:
@@ -136,21 +132,21 @@ def _middles(ds: xr.Dataset) -> pd.DatetimeIndex:
     return index + pd.Timedelta(usual_step(index)) / 2
 
 
-def _cos_zenith(ds: xr.Dataset, instants: pd.DatetimeIndex) -> FloatArray:
-    """Return the cosine of the solar zenith over (instant, site).
+def _cos_zenith(ds: xr.Dataset, instants: pd.DatetimeIndex, offsets_h: FloatArray) -> FloatArray:
+    """Return the cosine of the solar zenith over (offset, instant, site), instants moved by each offset.
 
     Spencer's series for declination and equation of time, as pvlib has them, are within half a degree:
     enough to tell a clock to minutes, and fast enough to try 288 of them.
     """
     day = instants.dayofyear.to_numpy()
     hour = ((instants - instants.normalize()) / pd.Timedelta(hours=1)).to_numpy()
-    longitude = ds["longitude"].to_numpy().astype(float)
     solar_time = hour + np.asarray(pvlib.solarposition.equation_of_time_spencer71(day)) / 60.0
+    hour_angle = 15.0 * (solar_time + offsets_h[:, None] - 12.0)
     declination = np.asarray(pvlib.solarposition.declination_spencer71(day))
     zenith = pvlib.solarposition.solar_zenith_analytical(
         np.radians(ds["latitude"].to_numpy().astype(float)),
-        np.radians(15.0 * (solar_time[:, None] - 12.0) + longitude),
-        declination[:, None],
+        np.radians(hour_angle[:, :, None] + ds["longitude"].to_numpy().astype(float)),
+        declination[None, :, None],
     )
     cosine: FloatArray = np.cos(zenith)
     return cosine

@@ -40,7 +40,8 @@ def test_findings_are_raised_together_and_none_raises_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "builtin"), [(InputError, ValueError), (SolverError, RuntimeError), (BalanceError, RuntimeError)]
+    ("error", "builtin"),
+    [(InputError, ValueError), (SolverError, RuntimeError), (BalanceError, RuntimeError)],
 )
 def test_each_error_is_one_of_ours_and_of_the_builtin_kind(
     error: type[Exception], builtin: type[Exception]

@@ -125,7 +125,8 @@ def test_blocks_must_be_whole(step_s: int, message: str) -> None:
 
 
 @given(
-    values=st.lists(st.floats(-1e3, 1e3), min_size=12, max_size=12), factor=st.sampled_from([1, 2, 3, 4, 6, 12])
+    values=st.lists(st.floats(-1e3, 1e3), min_size=12, max_size=12),
+    factor=st.sampled_from([1, 2, 3, 4, 6, 12]),
 )
 def test_energy_does_not_depend_on_the_step(values: list[float], factor: int) -> None:
     fine = series(values, 300)

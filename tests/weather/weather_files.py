@@ -43,7 +43,7 @@ def _nsrdb_rows(year: int, clock_h: int) -> pd.DataFrame:
     cosine = np.cos(np.radians(zenith)).clip(min=0.0)
     dni = np.where(cosine > 0.02, 800.0, 0.0)
     dhi = np.where(cosine > 0.0, 60.0, 0.0)
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "Year": local.year,
             "Month": local.month,
@@ -58,7 +58,6 @@ def _nsrdb_rows(year: int, clock_h: int) -> pd.DataFrame:
             "Pressure": 930,
         }
     )
-    return frame
 
 
 def nsrdb_rows(year: int = 2013, clock_h: int = -6) -> pd.DataFrame:
@@ -124,4 +123,4 @@ def epw_text(rows: pd.DataFrame | None = None, *, zone: str = "-6.0", per_hour: 
         "COMMENTS 2,made by formula",
         f"DATA PERIODS,1,{per_hour},Data,Sunday, 1/ 1,12/31",
     ]
-    return "\n".join(head) + "\n" + rows.to_csv(index=False, header=False)
+    return "\n".join(head) + f"\n{rows.to_csv(index=False, header=False)}"

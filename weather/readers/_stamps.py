@@ -50,7 +50,7 @@ def stamps(data: Table, options: ReadOptions, findings: Findings) -> tuple[pd.Da
             findings.add("columns", f"no column {absent}", "every row needs its date and time")
         return pd.DatetimeIndex([]), ""
     stated = _dates(parts, findings)
-    typical = _as_typical(parts, stated)
+    typical = _as_typical(parts)
     if typical is None:
         if options.year is not None:
             what = f"year={options.year} given, but the file holds the measured year(s) {_years(parts)}"
@@ -95,14 +95,20 @@ def _dates(parts: dict[str, FloatArray], findings: Findings) -> pd.DatetimeIndex
     return index
 
 
-def _as_typical(parts: dict[str, FloatArray], stated: pd.DatetimeIndex) -> pd.DatetimeIndex | None:
-    """Return the axis in one common year if only that makes it regular, None if the stated years do."""
-    years = np.unique(parts["Year"])
-    if years.size < 2 or stated.is_monotonic_increasing:
+def _as_typical(parts: dict[str, FloatArray]) -> pd.DatetimeIndex | None:
+    """Return the axis in one common year if rows of several years ascend in it without repeating, else None.
+
+    Rows of consecutive measured years repeat months or start anew in January, so they do not.
+    """
+    years = parts["Year"]
+    if np.unique(years).size < 2:
         return None
-    common = pd.to_datetime(pd.DataFrame({**parts, "Year": np.full(len(stated), 2001.0)}), errors="coerce")
-    index = pd.DatetimeIndex(common)
-    return index if index.is_monotonic_increasing and index.is_unique else None
+    for year in (2001.0, 2000.0):  # without and with 29 February
+        common = pd.to_datetime(pd.DataFrame({**parts, "Year": np.full(years.size, year)}), errors="coerce")
+        index = pd.DatetimeIndex(common)
+        if index.is_monotonic_increasing and index.is_unique:
+            return index
+    return None
 
 
 def _years(parts: dict[str, FloatArray]) -> str:

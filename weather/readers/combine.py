@@ -13,7 +13,7 @@ from weather.calendar import wrap_year
 from weather.constants import EARTH_RADIUS_KM
 from weather.errors import Finding, Findings, InputError
 from weather.timeaxis import to_utc_index
-from weather.variables import WEATHER
+from weather.variables import WEATHER, with_metadata
 
 __all__ = ["OnMismatch", "combine_sites", "merge_solar_wind"]
 
@@ -54,7 +54,7 @@ def combine_sites(datasets: Sequence[xr.Dataset], *, on_mismatch: OnMismatch = "
     combined = xr.concat(
         parts, "site", join="exact", combine_attrs="drop", data_vars="minimal", coords="minimal"
     )
-    return combined.assign_attrs(_joint_attrs(aligned))
+    return with_metadata(combined).assign_attrs(_joint_attrs(aligned))
 
 
 def merge_solar_wind(
@@ -109,7 +109,7 @@ def merge_solar_wind(
     profile = profile.assign_coords(site=sun["site"])
     kept = sun.drop_vars([name for name in (*_WIND, "height") if name in sun.variables])
     merged = xr.merge([kept, profile], join="exact", combine_attrs="drop", compat="no_conflicts")
-    return merged.assign_attrs(_joint_attrs([sun, air]))
+    return with_metadata(merged).assign_attrs(_joint_attrs([sun, air]))
 
 
 def _on_one_axis(datasets: Sequence[xr.Dataset], on_mismatch: OnMismatch) -> list[xr.Dataset]:

@@ -153,7 +153,7 @@ def _variables(frame: pd.DataFrame, *, is_typical: bool) -> dict[str, FloatArray
         if name in _INSTANTS:
             before = np.roll(values, 1)
             if not is_typical:
-                before[0] = values[0]
+                before[:1] = values[:1]
             values = 0.5 * (before + values)
         variables[name] = values[:, None] if name == "wind_speed" else values
     return variables
