@@ -225,7 +225,7 @@ def feasibility(
         times, size, source_hold_mw=hold, destination_hold_mw=hold, wan_kwh_per_gb=wan_kwh_per_gb
     )
     value_mw = np.maximum(power * gains, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         t_be = np.where(value_mw > 0.0, e_mig * S_PER_H / value_mw, np.inf)
         r = np.where(window > 0.0, t_mig / window, np.inf)
         late = deadline - remaining - t_mig

@@ -160,7 +160,7 @@ def transfer_s(
     """
     gigabits = BIT_PER_BYTE * np.asarray(checkpoint_gb, dtype=np.float64)
     rate = np.asarray(rate_gbit_per_s, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         seconds = np.where(rate > 0.0, gigabits / rate, np.inf)
     return np.asarray(seconds + np.asarray(latency_s, dtype=np.float64))
 
@@ -206,7 +206,7 @@ def migration_energy_mwh(
         np.asarray(x, dtype=np.float64)
         for x in (source_hold_mw, destination_hold_mw, checkpoint_gb, wan_kwh_per_gb)
     )
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         held = (times.save_s + times.transfer_s) * source_mw + times.load_s * destination_mw
     energy = held / S_PER_H + size_gb * kwh_per_gb / KWH_PER_MWH
     return np.asarray(np.where(np.isfinite(times.total_s), energy, np.inf))
