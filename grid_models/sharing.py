@@ -94,7 +94,13 @@ def _least_squares(
     sense = np.zeros(len(upper), dtype=np.int32)
     sense[len(cap)] = _EQUALITY
     solution, _, flag, _ = daqp.solve(
-        np.diag(scale / cap), np.zeros(len(cap)), np.ascontiguousarray(matrix), upper, lower, sense
+        np.diag(scale / cap),
+        np.zeros(len(cap)),
+        np.ascontiguousarray(matrix),
+        upper,
+        lower,
+        sense,
+        primal_tol=1e-12,
     )
     if flag != 1:
         raise SolverError(f"sharing {total:.6g} MW among {len(cap)} givers failed (daqp exit flag {flag})")
