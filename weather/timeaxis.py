@@ -235,7 +235,18 @@ def resample_mean(obj: XarrayT, step_s: int) -> XarrayT:
 
 
 def resample_sum(obj: XarrayT, step_s: int) -> XarrayT:
-    """Add up to a coarser step (energies, bytes); see `resample_mean`."""
+    """Add up to a coarser step: energies, bytes.
+
+    Parameters
+    ----------
+    obj, step_s
+        As for `resample_mean`.
+
+    Returns
+    -------
+    Dataset or DataArray
+        Interval sums on the new left labels; NaN in a block makes the block NaN.
+    """
     blocks = _blocks(obj, step_s)
     result: XarrayT = blocks.reduce(np.sum, keep_attrs=True)
     return result

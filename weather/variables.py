@@ -112,9 +112,21 @@ SPECS: Final[Mapping[str, DatasetSpec]] = {WEATHER.name: WEATHER}
 
 
 def with_metadata(ds: xr.Dataset, spec: DatasetSpec = WEATHER) -> xr.Dataset:
-    """Return `ds` with units, cell methods and description of the table on every variable it has.
+    """Return a dataset with units, cell methods and description of the table on every variable it has.
 
     No value is converted: call it where values are known to be in the table's units.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Values; it is not changed.
+    spec : DatasetSpec
+        The table.
+
+    Returns
+    -------
+    Dataset
+        A shallow copy with attributes.
     """
     ds = ds.copy()
     for variable in (*spec.variables, *spec.coords):
@@ -167,7 +179,18 @@ def dataset_findings(
     required: Collection[str] | None = None,
     values: bool = True,
 ) -> list[Finding]:
-    """Return the findings that `check_dataset` raises."""
+    """Return the findings that `check_dataset` raises.
+
+    Parameters
+    ----------
+    ds, spec, required, values
+        As for `check_dataset`.
+
+    Returns
+    -------
+    list of Finding
+        Empty if nothing is wrong.
+    """
     findings = Findings(_time_findings(ds, spec))
     table = (*spec.variables, *spec.coords)
     needed = {v.name for v in table if v.required} | set(spec.attrs) if required is None else set(required)
