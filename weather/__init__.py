@@ -20,6 +20,7 @@ from weather.readers import (
     merge_solar_wind,
     read,
 )
+from weather.rts_gmlc import PV_KINDS, fitted_pv_parameters, rts_gmlc_kind
 from weather.sunclock import SUN_CHECKS, clock_offset_h, closure_residual
 from weather.synthetic import SYNTHETIC_HEIGHTS_M, synthesize
 from weather.timeaxis import (
@@ -50,6 +51,7 @@ __all__ = [
     "FILLS",
     "KELVIN_OFFSET",
     "PA_PER_MBAR",
+    "PV_KINDS",
     "PV_PARAMETERS",
     "READERS",
     "R_DRY_AIR",
@@ -89,6 +91,7 @@ __all__ = [
     "data_root",
     "dataset_findings",
     "fill_missing",
+    "fitted_pv_parameters",
     "interval_midpoint",
     "merge_solar_wind",
     "nomenclature_page",
@@ -96,6 +99,7 @@ __all__ = [
     "read",
     "resample_mean",
     "resample_sum",
+    "rts_gmlc_kind",
     "step_hours",
     "step_of",
     "synthesize",

@@ -5,19 +5,21 @@ A field of unit variance is a sum of plane waves through the Earth's Cartesian c
     g(x, t) = M^(-1/2) * sum_m [cos(k_m . x) a_m(t) + sin(k_m . x) b_m(t)],
 
 with independent stationary processes a_m, b_m. Its covariance in space is the mean of cos(k_m . (x - y)),
-which for wave vectors drawn from the right density tends to exp(-|x - y| / length) [1]_. No covariance matrix of
-the sites is ever factored: a site's values do not change when others are added, left out or reordered.
+which for wave vectors drawn from the right density tends to exp(-|x - y| / length) [1]_. No covariance
+matrix of the sites is ever factored: a site's values do not change when others are added, left out or
+reordered.
 
-Each process is an Ornstein-Uhlenbeck process averaged over the time step, which is exactly ARMA(1, 1): the same
-parameters serve every step. White noise is drawn in blocks of `BLOCK_DAYS` days counted from 1970, each from its own
-child of the seed, and filtered forward from a run-up before the calendar year. A value is therefore the same
-whatever stretch of time is asked for, and nothing later than t enters the value at t.
+Each process is an Ornstein-Uhlenbeck process averaged over the time step, which is exactly ARMA(1, 1):
+the same parameters serve every step. White noise is drawn in blocks of `BLOCK_DAYS` days counted from
+1970, each from its own child of the seed, and filtered forward from a run-up before the calendar year. A
+value is therefore the same whatever stretch of time is asked for, and nothing later than t enters the
+value at t.
 
 References
 ----------
-.. [1] A. Rahimi and B. Recht, "Random features for large-scale kernel machines", NIPS 2007; the spectral density of
-   the exponential covariance in three dimensions is in C. E. Rasmussen and C. K. I. Williams, "Gaussian Processes for
-   Machine Learning", MIT Press 2006, eq. 4.15 with nu = 1/2.
+.. [1] A. Rahimi and B. Recht, "Random features for large-scale kernel machines", NIPS 2007; the spectral
+   density of the exponential covariance in three dimensions is in C. E. Rasmussen and C. K. I. Williams,
+   "Gaussian Processes for Machine Learning", MIT Press 2006, eq. 4.15 with nu = 1/2.
 """
 
 from __future__ import annotations
@@ -26,18 +28,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import lfilter
+
+from weather._types import FloatArray
+from weather.constants import EARTH_RADIUS_KM
 
 __all__ = ["FieldSpec", "earth_coordinates_km", "field", "latent"]
 
-FloatArray = npt.NDArray[np.float64]
-
-EARTH_RADIUS_KM = 6371.0088
-"""Mean radius of the Earth (IUGG, Moritz 2000). [km]"""
-
-N_MODES = 128
-"""Plane waves of a field; the correlation in space is met to about ±0.05."""
+N_MODES = 256
+"""Plane waves of a field; the correlation in space is met to 0.02 (root mean square; 0.04 below 100 km)."""
 
 BLOCK_DAYS = 16
 """Days of white noise drawn from one child seed."""
@@ -63,12 +62,16 @@ class FieldSpec:
         Distance at which the correlation has fallen to 1/e. [km]
     tau_h : float
         Time at which the autocorrelation has fallen to 1/e. [h]
+    smooth_h : float
+        Time constant of a low-pass behind it, which takes the roughness of an Ornstein-Uhlenbeck path out
+        of steps much shorter than an hour (wind is felt by a whole farm, not at a point). 0 for none. [h]
     """
 
     stream: int
     share: float
     length_km: float
     tau_h: float
+    smooth_h: float = 0.0
 
 
 def earth_coordinates_km(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
@@ -94,13 +97,14 @@ def _unit_wave_vectors() -> FloatArray:
     """Wave vectors for a length of 1: directions on a spiral over the sphere, radii at equal probabilities.
 
     The radial distribution of the exponential covariance in three dimensions has the cumulative probability
-    F(k) = (2 / pi) (atan k - k / (1 + k^2)). Radii are paired with directions by the permutation that sorts multiples of the root of 2.
+    F(k) = (2 / pi) (atan k - k / (1 + k^2)). Radii are paired with directions by the permutation that
+    sorts multiples of the root of 3.
     """
     index = np.arange(N_MODES)
     golden = (1.0 + np.sqrt(5.0)) / 2.0
     grid = np.geomspace(1e-3, 1e4, 20_001)
     probability = (2.0 / np.pi) * (np.arctan(grid) - grid / (1.0 + grid**2))
-    rank = np.argsort(np.argsort((index * np.sqrt(2.0)) % 1.0))
+    rank = np.argsort(np.argsort((index * np.sqrt(3.0)) % 1.0))
     radius = np.interp((rank + 0.5) / N_MODES, probability, grid)
     height = (index + 0.5) / N_MODES
     angle = 2.0 * np.pi * index / golden
@@ -112,14 +116,16 @@ def _unit_wave_vectors() -> FloatArray:
 def _basis(xyz_km: FloatArray, length_km: float) -> FloatArray:
     phase = (xyz_km / length_km)[:, None, :] * _unit_wave_vectors()[None, :, :]
     angle = phase.sum(axis=-1)
-    return np.concatenate([np.cos(angle), np.sin(angle)], axis=1) / np.sqrt(N_MODES)
+    waves = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
+    return np.asarray(waves / np.sqrt(N_MODES), dtype=np.float64)
 
 
 def _averaged_ou(tau_s: float, step_s: float) -> tuple[FloatArray, FloatArray]:
     """Filter coefficients (b, a) that turn white noise into a unit OU process averaged over each step.
 
     The mean of an Ornstein-Uhlenbeck process over steps of length a = step / tau has the variance
-    2 (a - 1 + e^-a) / a^2, the lag-one correlation (1 - e^-a)^2 / (2 (a - 1 + e^-a)), and the ratio e^-a from there on.
+    2 (a - 1 + e^-a) / a^2, the lag-one correlation (1 - e^-a)^2 / (2 (a - 1 + e^-a)), and the ratio e^-a
+    from there on.
     """
     a = step_s / tau_s
     phi = np.exp(-a)
@@ -181,7 +187,11 @@ def field(
     n_days = run_up + last_day - first_day + 1
     white = _noise(spec, seed, _basis(xyz_km, spec.length_km), first_day - run_up, n_days, per_day)
     b, a = _averaged_ou(spec.tau_h * 3600.0, float(step_s))
-    return np.asarray(lfilter(b, a, white, axis=0)[run_up * per_day :], dtype=np.float64)
+    values = lfilter(b, a, white, axis=0)
+    if spec.smooth_h > 0.0:
+        keep = np.exp(-step_s / (3600.0 * spec.smooth_h))
+        values = lfilter([1.0 - keep], [1.0, -keep], values, axis=0)
+    return np.asarray(values[run_up * per_day :], dtype=np.float64)
 
 
 def latent(
@@ -200,7 +210,8 @@ def latent(
     specs : tuple of FieldSpec
         The components.
     weights : ndarray
-        Factor of each component at each site, shape (component, site), multiplied by the root of its share. [1]
+        Factor of each component at each site, shape (component, site), multiplied by the root of its
+        share. [1]
     seed, xyz_km, year, last_day, step_s
         See `field`.
 

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pvlib
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weather.irradiance import (
+    clear_sky_ghi,
+    extra_radiation,
+    plane_of_array,
+    split_ghi,
+    sun_position,
+)
+
+LATITUDE = np.array([34.5, -33.9, 60.2, 0.0])
+LONGITUDE = np.array([-117.0, 18.4, 24.9, 179.5])
+ALTITUDE = np.array([700.0, 20.0, 40.0, 0.0])
+MIDDLE = pd.date_range("2020-02-27T00:30Z", periods=24 * 20, freq="17h")
+
+
+def test_sun_position_equals_pvlib_site_by_site() -> None:
+    rng = np.random.default_rng(1)
+    temp = rng.uniform(-10.0, 40.0, (len(MIDDLE), 4))
+    pressure = rng.uniform(80e3, 103e3, (len(MIDDLE), 4))
+    sun = sun_position(MIDDLE, LATITUDE, LONGITUDE, ALTITUDE, pressure, temp)
+    for i in range(4):
+        expected = pvlib.solarposition.get_solarposition(
+            MIDDLE,
+            LATITUDE[i],
+            LONGITUDE[i],
+            ALTITUDE[i],
+            pressure=pressure[:, i],
+            temperature=temp[:, i],
+        )
+        np.testing.assert_allclose(sun.zenith[:, i], expected["zenith"], rtol=1e-12)
+        np.testing.assert_allclose(sun.apparent_zenith[:, i], expected["apparent_zenith"], rtol=1e-12)
+        np.testing.assert_allclose(sun.azimuth[:, i], expected["azimuth"], rtol=1e-12)
+
+
+def test_sun_position_of_the_published_example() -> None:
+    # Reda and Andreas (2004), table A5.1: zenith 50.11162 degree, azimuth 194.34024 degree.
+    when = pd.DatetimeIndex(["2003-10-17T12:30:30-07:00"]).tz_convert("UTC")
+    sun = sun_position(when, [39.742476], [-105.1786], [1830.14], [82000.0], [11.0])
+    assert sun.apparent_zenith[0, 0] == pytest.approx(50.11162, abs=1e-4)
+    assert sun.azimuth[0, 0] == pytest.approx(194.34024, abs=1e-4)
+
+
+def test_clear_sky_equals_pvlib_by_day_and_is_zero_at_night() -> None:
+    sun = sun_position(MIDDLE, LATITUDE, LONGITUDE, ALTITUDE)
+    ghi = clear_sky_ghi(MIDDLE, sun, LATITUDE, LONGITUDE, ALTITUDE)
+    for i in range(4):
+        place = pvlib.location.Location(LATITUDE[i], LONGITUDE[i], altitude=ALTITUDE[i])
+        expected = place.get_clearsky(MIDDLE)["ghi"].to_numpy()
+        day = sun.zenith[:, i] < 90.0
+        np.testing.assert_allclose(ghi[day, i], expected[day], rtol=1e-9)
+        assert (ghi[~day, i] == 0.0).all()
+        assert day.any()
+        assert not day.all()
+
+
+@settings(max_examples=40)
+@given(index=st.floats(0.0, 1.3), hour=st.integers(0, 8783))
+def test_split_closes(index: float, hour: int) -> None:
+    middle = pd.DatetimeIndex([pd.Timestamp("2020-01-01T00:30Z") + pd.Timedelta(hour, unit="h")])
+    sun = sun_position(middle, LATITUDE, LONGITUDE, ALTITUDE)
+    wanted = index * clear_sky_ghi(middle, sun, LATITUDE, LONGITUDE, ALTITUDE)
+    ghi, dni, dhi = split_ghi(wanted, sun, extra_radiation(middle))
+    up = sun.zenith < 90.0
+    np.testing.assert_array_equal(ghi, dhi + dni * np.where(up, sun.cos_zenith, 0.0))
+    np.testing.assert_allclose(ghi, wanted, rtol=1e-12, atol=1e-12)
+    assert (dhi >= 0.0).all()
+    assert (dni >= 0.0).all()
+    assert (ghi[~up] == 0.0).all()
+
+
+def test_a_horizontal_plane_sees_ghi() -> None:
+    sun = sun_position(MIDDLE, LATITUDE, LONGITUDE, ALTITUDE)
+    ghi, dni, dhi = split_ghi(
+        clear_sky_ghi(MIDDLE, sun, LATITUDE, LONGITUDE, ALTITUDE), sun, extra_radiation(MIDDLE)
+    )
+    flat = plane_of_array(
+        np.array(0.0),
+        np.array(180.0),
+        sun,
+        dni,
+        ghi,
+        dhi,
+        dni_extra=extra_radiation(MIDDLE),
+        albedo=np.array(0.2),
+        model="isotropic",
+    )
+    high = sun.zenith < 80.0  # refraction moves the sun by less than 0.1 degree there
+    np.testing.assert_allclose(flat["poa_global"][high], ghi[high], rtol=0.01)
+
+
+def test_unknown_transposition_names_the_known_ones() -> None:
+    sun = sun_position(MIDDLE, LATITUDE, LONGITUDE, ALTITUDE)
+    zero = np.zeros_like(sun.zenith)
+    with pytest.raises(ValueError, match="haydavies"):
+        plane_of_array(zero, zero, sun, zero, zero, zero, dni_extra=zero, albedo=zero, model="hay")
