@@ -101,7 +101,7 @@ def parse_epw(text: str, options: ReadOptions, subject: str) -> xr.Dataset:
         findings.add("rows", f"{len(lines)} lines, no data rows", "the file is cut off: get it again")
         findings.raise_if_any(subject)
     header = dict(zip(_LOCATION, (field.strip() for field in lines[0].split(",")), strict=False))
-    frame = _frame(lines, findings)
+    frame = _frame(lines, subject, findings)
     dates = {
         name.capitalize(): frame[name].to_numpy(dtype=float) for name in ("year", "month", "day", "hour")
     }
@@ -127,8 +127,8 @@ def parse_epw(text: str, options: ReadOptions, subject: str) -> xr.Dataset:
     return build_dataset(parsed, options, subject, findings)
 
 
-def _frame(lines: list[str], findings: Findings) -> pd.DataFrame:
-    """Return pvlib's frame of the whole rows, after a check of row lengths and of the step."""
+def _frame(lines: list[str], subject: str, findings: Findings) -> pd.DataFrame:
+    """Return pvlib's frame of the whole rows, or raise if there is no reading them."""
     period = next((line for line in lines[:_N_HEADER] if line.upper().startswith("DATA PERIODS,")), "")
     fields = period.split(",")
     if len(fields) < 3 or fields[2].strip() != "1":
@@ -140,8 +140,13 @@ def _frame(lines: list[str], findings: Findings) -> pd.DataFrame:
     whole = [line for line in lines[_N_HEADER:] if line.count(",") == n_commas]
     location = "LOCATION,,,,,,0,0,0,0"
     text = "\n".join([location, *lines[1:_N_HEADER], *whole]) + "\n"
-    frame, _ = pvlib.iotools.read_epw(io.StringIO(text), coerce_year=2001)
-    return frame.assign(year=[int(line.split(",", 1)[0]) for line in whole])
+    try:
+        frame, _ = pvlib.iotools.read_epw(io.StringIO(text), coerce_year=2000)
+        return frame.assign(year=[int(line.split(",", 1)[0]) for line in whole])
+    except (ValueError, TypeError) as error:
+        findings.add("rows", f"a date or value that is none: {error}", "the file is damaged: get it again")
+        findings.raise_if_any(subject)
+        raise
 
 
 def _variables(frame: pd.DataFrame, *, is_typical: bool) -> dict[str, FloatArray]:
