@@ -2,4 +2,7 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from twin.feasibility import feasibility
+from twin.workloads import TRACES
+
+__all__ = ["TRACES", "feasibility"]

@@ -247,7 +247,8 @@ def test_gml_text_is_read_by_id(tmp_path: Path) -> None:
     file = tmp_path / "two.gml"
     file.write_text(
         'graph [ node [ id 0 label "X" Latitude 40.0 Longitude 0.0 ]'
-        ' node [ id 1 label "X" Latitude 42.0 Longitude 0.0 ] edge [ source 0 target 1 LinkSpeedRaw 2000000000.0 ] ]\n'
+        ' node [ id 1 label "X" Latitude 42.0 Longitude 0.0 ]'
+        " edge [ source 0 target 1 LinkSpeedRaw 2000000000.0 ] ]\n"
     )
     wan = from_graph(read_gml(file), sites(2), goodput=1.0)
     assert wan.bandwidth_gbit_per_s[0, 1] == 2.0

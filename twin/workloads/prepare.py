@@ -159,6 +159,7 @@ def fleet_scale_for(
     *,
     duration_s: float,
     max_job_h: float = np.inf,
+    max_gpus: int | None = None,
     trace_start_h: float = 0.0,
 ) -> int:
     """Return the whole `fleet_scale` that brings a run's mean devices in use nearest to a target.
@@ -169,7 +170,7 @@ def fleet_scale_for(
         As `read_philly` and `generate_trace` give it.
     target_mean_gpus
         Mean devices in use over the run if all jobs start at once.
-    duration_s, max_job_h, trace_start_h
+    duration_s, max_job_h, max_gpus, trace_start_h
         As for `prepare_jobs`.
 
     Returns
@@ -178,9 +179,9 @@ def fleet_scale_for(
         At least 1. State it in the scenario: it is printed with every result.
     """
     check_trace(trace)
-    _check_options(duration_s, 1, target_mean_gpus, max_job_h, None, trace_start_h)
+    _check_options(duration_s, 1, target_mean_gpus, max_job_h, max_gpus, trace_start_h)
     laid = _lay(trace, duration_s, trace_start_h, np.random.default_rng(0), {})
-    laid = _cut_long(laid, max_job_h, {})
+    laid = _cut_long(_drop_wide(laid, max_gpus, {}), max_job_h, {})
     if laid.empty:
         _raise_no_jobs(duration_s, trace_start_h)
     return max(1, round(target_mean_gpus / mean_gpus_in_run(laid, duration_s)))
