@@ -72,3 +72,11 @@ def test_the_index_lists_every_page_of_the_documentation() -> None:
     index = (REPOSITORY / "docs" / "README.md").read_text(encoding="utf-8")
     pages = {p.relative_to(REPOSITORY / "docs").as_posix() for p in (REPOSITORY / "docs").rglob("*.md")}
     assert {page for page in pages - {"README.md"} if f"]({page})" not in index} == set()
+
+
+@pytest.mark.parametrize("package", ["weather", "grid_models", "twin"])
+def test_the_map_of_a_package_names_all_its_modules_and_no_others(package: str) -> None:
+    page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = page.partition(f"## `{package}/`")[2].partition("\n## ")[0]
+    modules = {path.name for path in (REPOSITORY / package).rglob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"`(\w+\.py)`", section)) == modules

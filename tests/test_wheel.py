@@ -52,7 +52,7 @@ def test_the_wheel_holds_the_packages_their_types_and_all_shipped_data(repositor
         path.relative_to(repository).as_posix()
         for package in PACKAGES
         for path in (repository / package).rglob("*")
-        if path.suffix in {".py", ".typed"} or path.parent.name == "templates"
+        if path.is_file() and "__pycache__" not in path.parts
     }
     shipped = {
         f"twin/_data/{path.relative_to(repository / 'data').as_posix()}"
