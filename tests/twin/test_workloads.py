@@ -307,7 +307,6 @@ def test_bad_traces_give_all_findings() -> None:
     text = str(error.value)
     for part in (
         "-1 in row 1, nan in row 2",
-        "-1 in row 2",
         "0 in row 0, -2 in row 2, inf in row 3",
         "1.5 in row 2",
         "not sorted",
