@@ -284,8 +284,9 @@ def make_grid(
     findings = Findings()
     tables = _with_connections(tables, dict(connection_limit_mw or {}), findings)
     findings.extend(validate_tables(tables))
-    reference = str(tables["buses"].index[0]) if reference_bus is None else str(reference_bus)
-    if reference not in tables["buses"].index:
+    names = tables["buses"].index
+    reference = str(names[0]) if reference_bus is None and len(names) else str(reference_bus)
+    if reference not in names and len(names):
         findings.add(f"reference_bus {reference!r}", "does not exist", "name one of the buses")
     findings.raise_if_any(f"grid {name!r}")
     tables = {key: as_declared(key, table) for key, table in tables.items()}

@@ -146,14 +146,14 @@ def _check_parts(parts: Sequence[xr.DataArray], units: pd.DataFrame) -> None:
         if set(part.dims) != {"time", "unit"}:
             findings.add("available_p_mw", f"dims {part.dims}, expected ('time', 'unit')", "transpose it")
     findings.raise_if_any("generation dataset")
-    labels = [label for part in parts for label in part["unit"].to_numpy()]
+    labels = [str(label) for part in parts for label in part["unit"].to_numpy()]
     given = pd.Index(labels, dtype=object)
     for unit in given[given.duplicated()].unique():
         findings.add(f"unit {unit!r}", "is given more than once", "keep one series")
     findings.extend(_label_findings(given.unique(), units.index, "unit", "units", in_order=False))
     for part in parts[1:]:
         if not part["time"].to_index().equals(parts[0]["time"].to_index()):
-            what = f"of {part['unit'].to_numpy()[0]!r} is not that of {parts[0]['unit'].to_numpy()[0]!r}"
+            what = f"of {str(part['unit'].values[0])!r} is not that of {str(parts[0]['unit'].values[0])!r}"
             findings.add("time axis", what, "bring the parts to one axis")
     findings.raise_if_any("generation dataset")
 
@@ -165,7 +165,7 @@ def _above_nominal(available: xr.DataArray, p_nom: xr.DataArray) -> list[Finding
     most = available.max([dim for dim in available.dims if dim != "unit"])
     return [
         Finding(
-            f"available_p_mw: unit {unit!r}",
+            f"available_p_mw: unit {str(unit)!r}",
             f"{value:g} MW available of {nominal:g} MW nominal",
             "check the unit (MW), or raise p_nom_mw",
         )

@@ -33,7 +33,7 @@ def _whole(low: int, high: int) -> st.SearchStrategy[int]:
 
 @st.composite
 def grids(draw: st.DrawFn, *, min_buses: int = 2, max_buses: int = 8, name: str = "random") -> Grid:
-    """Connected grids: a tree and some chords, tight and loose ratings, must-run and free units, maybe a link."""
+    """Connected grids: a tree and some chords, tight and loose ratings, must-run units, maybe a link."""
     n_bus = draw(_whole(min_buses, max_buses))
     buses = [f"b{i}" for i in range(n_bus)]
     return make_grid(

@@ -146,7 +146,7 @@ def load_pandapower_case(
         lines=_lines(net, line_rating_factor),
         generators=generators,
         segments=segments,
-        units=_units(units),
+        units=_units(units, {"latitude": latitude, "longitude": longitude}),
         series=ProfileSeries(buses["load_p_mw"].to_dict(), load_profile),
         currency=currency,
         utc_offset_h=utc_offset_h,
@@ -300,11 +300,13 @@ def _generators(
     return table.fillna(dict.fromkeys(no_load, 0.0)), pd.DataFrame(rows)
 
 
-def _units(units: pd.DataFrame | Sequence[Mapping[str, object]] | None) -> pd.DataFrame | None:
-    """Return the caller's units as a table."""
+def _units(
+    units: pd.DataFrame | Sequence[Mapping[str, object]] | None, place: Mapping[str, float]
+) -> pd.DataFrame | None:
+    """Return the caller's units as a table; those listed without a place stand at that of the case."""
     if units is None or isinstance(units, pd.DataFrame):
         return units
-    table = pd.DataFrame([dict(unit) for unit in units])
+    table = pd.DataFrame([{**place, **unit} for unit in units])
     if "unit" not in table:
         raise InputError("units", [Finding("units", "have no key 'unit'", "name every unit")])
     return table.set_index("unit")
