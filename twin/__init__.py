@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
-from twin.feasibility import feasibility
+from twin.batch import BatchOutcome, run_batch
+from twin.batch_model import Batch, load_batch
+from twin.feasibility import Feasibility, feasibility
+from twin.policies import POLICIES
+from twin.report import write_report
+from twin.scenario import load_scenario
+from twin.scenario_model import Scenario
+from twin.store import Result, open_result
+from twin.study import run
 from twin.workloads import TRACES
 
-__all__ = ["TRACES", "feasibility"]
+__all__ = [
+    "POLICIES",
+    "TRACES",
+    "Batch",
+    "BatchOutcome",
+    "Feasibility",
+    "Result",
+    "Scenario",
+    "feasibility",
+    "load_batch",
+    "load_scenario",
+    "open_result",
+    "run",
+    "run_batch",
+    "write_report",
+]

@@ -123,8 +123,8 @@ def _run_missing(
 ) -> dict[str, dict[str, JsonValue]]:
     """Run scenarios, each baseline first and once; return failures."""
     stages = str(root / "stages")
-    baselines: dict[str, Future] = {}
-    names: dict[Future, str] = {}
+    baselines: dict[str, Future[str]] = {}
+    names: dict[Future[str], str] = {}
     for scenario in missing.values():
         key = baseline_key(scenario)
         if key not in baselines:

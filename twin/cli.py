@@ -9,15 +9,16 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from grid_models import CATALOG
-from twin.batch import load_batch, run_batch
+from twin.batch import run_batch
+from twin.batch_model import load_batch
 from twin.cli_feasibility import add_feasibility_arguments, feasibility_lines
 from twin.policies import POLICIES
 from twin.progress import Progress, TerminalProgress, silent
 from twin.report import summary_lines, write_report
-from twin.scenario import find_scenario, load_scenario, shipped
-from twin.scenario_text import parse_yaml
+from twin.scenario import load_scenario, shipped
 from twin.store import check_directory, open_result
 from twin.study import run
 from twin.workloads import TRACES
@@ -144,10 +145,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _batch(arguments: argparse.Namespace) -> int:
     """Run a batch."""
-    path = find_scenario(arguments.batch, "batches")
-    batch = load_batch(parse_yaml(path.read_text(encoding="utf-8"), str(path)), folder=path.parent)
     outcome = run_batch(
-        batch,
+        load_batch(arguments.batch),
         arguments.output,
         client=None if arguments.scheduler == "local" else arguments.scheduler,
         workers=arguments.workers,
@@ -179,6 +178,6 @@ def _progress(quiet: bool) -> Progress:
     return silent if quiet or not sys.stderr.isatty() else TerminalProgress()
 
 
-def _say(text: str, stream: object = None) -> None:
-    """Write a line."""
-    (stream if hasattr(stream, "write") else sys.stdout).write(f"{text}\n")  # type: ignore[union-attr]
+def _say(text: str, stream: TextIO | None = None) -> None:
+    """Write a line, to standard output if not told otherwise."""
+    (sys.stdout if stream is None else stream).write(f"{text}\n")

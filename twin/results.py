@@ -106,7 +106,10 @@ def policy_bound_mwh(
             named = pd.DataFrame({"bus": [prepared.inputs.sites.bus[k] for k in grid.site_index]})
             available = prepared.inputs.grids[i].available_p_mw
             most = prepared.max_p_mw[first:, grid.site_index]
-            curves += relief_curves(grid.engine, baseline, named, available, most, **own)
+            shed, dump = own["shed_p_mw"], own["dump_p_mw"]
+            curves += relief_curves(
+                grid.engine, baseline, named, available, most, shed_p_mw=shed, dump_p_mw=dump
+            )
         else:
             curves += prepared.curves[i]
     energy = float(record.sites["load_p_mw"].sum() * record.step_h)

@@ -50,7 +50,7 @@ def _parse(raw: Mapping[str, JsonValue], findings: Findings) -> Scenario | None:
         text = json.dumps(dict(raw))
         return Scenario.model_validate_json(text)
     except ValidationError as error:
-        details = error.errors()
+        details = _without_echoes(error.errors())
     for detail in details:
         findings.add(*_in_words(detail))
     rest = cast("JsonValue", json.loads(text))
@@ -85,6 +85,17 @@ def _with_stand_in(raw: JsonValue, location: Location) -> JsonValue:
     return raw
 
 
+def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out that a list is too short where it is only because its items are wrong."""
+    places = [detail["loc"] for detail in details]
+
+    def is_echo(detail: ErrorDetails) -> bool:
+        n = len(detail["loc"])
+        return detail["type"] == "too_short" and any(p[:n] == detail["loc"] and len(p) > n for p in places)
+
+    return [detail for detail in details if not is_echo(detail)]
+
+
 def _sort_key(location: Location) -> tuple[tuple[int, str], ...]:
     """Order locations so that later list items are removed first."""
     return tuple((part, "") if isinstance(part, int) else (-1, part) for part in location)
@@ -94,9 +105,7 @@ def _actual(location: Location, raw: JsonValue) -> Location:
     """Keep the parts of a location that exist in the values; the last may be missing."""
     kept: list[int | str] = []
     for part in location:
-        if isinstance(raw, dict) and part in raw:
-            raw = raw[cast("str", part)]
-        elif isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+        if (isinstance(raw, dict) and part in raw) or (isinstance(raw, list) and isinstance(part, int) and part < len(raw)):
             raw = raw[part]
         else:
             break

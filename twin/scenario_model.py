@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from types import UnionType
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import Annotated, Final, Literal, Union, get_args, get_origin
 
 import pandas as pd
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, JsonValue
 
 from twin.scenario_text import dump_yaml
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 POLICY_NAMES = ("static", "energy_greedy", "feasibility_aware")
 

@@ -156,10 +156,8 @@ def finite(value: JsonValue) -> JsonValue:
     """Return JSON values with null in place of nan and infinities, and plain numbers in place of numpy's."""
     if isinstance(value, dict):
         return {str(key): finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return [finite(item) for item in value]
-    if isinstance(value, np.generic):
-        return finite(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -186,6 +184,8 @@ def _plain_attr(value: object) -> JsonValue:
         return cast("JsonValue", value.tolist())
     if isinstance(value, (bool, np.bool_)):
         return int(value)
+    if isinstance(value, np.generic):
+        return finite(cast("JsonValue", value.item()))
     if isinstance(value, Mapping):
         return json.dumps(finite(cast("JsonValue", dict(value))))
     return finite(cast("JsonValue", value))

@@ -14,7 +14,6 @@ from twin.report.readout import Floats, Readout
 from twin.report.style import (
     ABSORBED,
     BOUND,
-    CONGESTION,
     INK,
     MUTED,
     THERMAL,
@@ -173,8 +172,8 @@ def site_load(readout: Readout, policy: str) -> Picture:
             locator = mdates.AutoDateLocator(maxticks=6)
             axes.xaxis.set_major_locator(locator)
             axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
-            if i == 0:
-                axes.legend(loc="upper right", fontsize=8)
+        handles, labels = cast("Axes", panes[0, 0]).get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=8)
         figure.supylabel("MW", fontsize=9)
 
     return draw(
@@ -197,25 +196,18 @@ def completion(readout: Readout) -> Picture:
         axes = figure.subplots()
         for name, values in curves.items():
             if len(values):
-                axes.plot(
-                    values,
-                    np.arange(1, len(values) + 1) / len(values),
-                    color=colours[name],
-                    lw=1.8,
-                    label=name,
-                )
-        axes.set_xscale("log")
-        axes.set(
-            xlabel="completion time over run time without waiting", ylabel="share of jobs", ylim=(0, 1.02)
-        )
-        axes.legend(loc="lower right")
+                above = 1.0 - np.arange(len(values)) / len(values)
+                axes.step(values, above, where="post", color=colours[name], lw=1.8, label=name)
+        axes.set(xscale="log", yscale="log", xlim=(1, None))
+        axes.set(xlabel="slowdown: completion over run time", ylabel="share of jobs at least as slow")
+        axes.legend(loc="lower left")
 
     said = "; ".join(f"{p} {number(readout.value(p, 'slowdown_mean'), 2)}" for p in readout.policies)
     return draw(
         paint,
         size=(4.9, 3.4),
         wide=False,
-        alt=f"Cumulative distribution of slowdown by policy. Mean slowdown: {said}.",
+        alt=f"Share of jobs that are at least as slow as a given slowdown, by policy. Mean slowdown: {said}.",
         caption="What it cost the jobs: completion time over the time the job would need alone at its "
         "origin.",
     )
@@ -228,7 +220,7 @@ def slowdowns(readout: Readout, policy: str) -> Floats:
         np.asarray(jobs[c].values, dtype=float) for c in ("end_s", "submit_s", "ideal_run_s")
     )
     done = np.isfinite(end) & (ideal > 0)
-    return (end[done] - submit[done]) / ideal[done]
+    return np.asarray((end[done] - submit[done]) / ideal[done], dtype=np.float64)
 
 
 def migrations(readout: Readout) -> Picture:
@@ -255,9 +247,7 @@ def migrations(readout: Readout) -> Picture:
         refused_axes.set_yticks(rows, [""] * len(names))
         refused_axes.set_xlabel("migrations refused, by the condition that binds")
         if reasons:
-            refused_axes.legend(
-                loc="lower right", fontsize=8, frameon=True, framealpha=0.9, edgecolor="white"
-            )
+            refused_axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(reasons), fontsize=8)
         for axes in (done_axes, refused_axes):
             only_x_grid(axes)
 
@@ -290,7 +280,6 @@ def trade_off(readout: Readout) -> Picture:
             axes.annotate(name, (x, y), xytext=(9, 4), textcoords="offset points", fontsize=8.5)
         axes.set(xlabel="mean slowdown of jobs", ylabel="non-renewable kWh per GPU-hour")
         axes.margins(0.25)
-        axes.axhline(0, color=CONGESTION, lw=0.6, ls=":")
         only_y_grid(axes)
 
     said = "; ".join(

@@ -28,6 +28,10 @@ from twin.report.style import (
     only_y_grid,
     percent,
 )
+from twin.scenario_model import SiteSection
+
+LABEL_DISTANCE = 0.25
+"""Sites nearer to each other than this have their labels set apart. [degree]"""
 
 _HEAT = LinearSegmentedColormap.from_list("heat", ["#f6f4ef", "#f0cf8e", "#dd8a4a", "#a8402f", "#5b1a24"])
 _USE = LinearSegmentedColormap.from_list("use", ["#b6bcc3", "#9fc6c0", "#1b7f79", "#0b4f4b"])
@@ -38,7 +42,7 @@ def timeline(readout: Readout, grid: str) -> Picture:
     """Draw available and curtailed power over time, curtailment by cause."""
     baseline = readout.baseline(grid)
     time = readout.time
-    available = total(baseline, "available_p_mw")
+    available = readout.available(grid)
     curtailed = readout.curtailed(grid)
     over, congested = (
         total(baseline, "curtailed_oversupply_p_mw"),
@@ -93,7 +97,7 @@ def heat_map(readout: Readout, grid: str) -> Picture:
             table.to_numpy(), aspect="auto", origin="lower", cmap=_HEAT, interpolation="nearest", vmin=0
         )
         axes.grid(visible=False)
-        every = max(1, len(table.columns) // 10)
+        every = max(1, -(-len(table.columns) // 12))
         axes.set_xticks(
             range(0, len(table.columns), every), [f"{d.day} {d:%b}" for d in table.columns[::every]]
         )
@@ -185,13 +189,13 @@ def network_map(readout: Readout, grid: str) -> Picture:
             lw=0.6,
             zorder=2,
         )
-        for site in sites:
+        for site, up in _spread(sites, buses):
             at = buses.loc[site.bus]
             axes.plot(at["x"], at["y"], marker="s", ms=11, mfc="none", mec=INK, mew=1.3, zorder=3)
             axes.annotate(
                 f"{site.name}",
                 (at["x"], at["y"]),
-                xytext=(8, 7),
+                xytext=(9, 7 + 11 * up),
                 textcoords="offset points",
                 fontsize=8,
                 zorder=4,
@@ -220,6 +224,20 @@ def network_map(readout: Readout, grid: str) -> Picture:
         "there would relieve more than half a megawatt. Red branches reach their limit at some time. "
         "Squares: compute sites.",
     )
+
+
+def _spread(sites: list[SiteSection], buses: pd.DataFrame) -> list[tuple[SiteSection, int]]:
+    """Number sites that lie close together, so that their labels do not cover each other."""
+    placed: list[tuple[SiteSection, int]] = []
+    for site in sites:
+        here = buses.loc[site.bus]
+        near = [
+            other
+            for other, _ in placed
+            if np.hypot(*(buses.loc[other.bus] - here)[["x", "y"]].to_numpy(dtype=float)) < LABEL_DISTANCE
+        ]
+        placed.append((site, len(near)))
+    return placed
 
 
 def marginal_map(readout: Readout) -> Picture:

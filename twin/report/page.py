@@ -31,6 +31,7 @@ class Card:
 
     label: str
     value: str
+    unit: str
     note: str
 
 
@@ -195,34 +196,35 @@ def _cards(readout: Readout) -> list[Card]:
     hours = readout.step_h * len(readout.time)
     compute_mw = float(np.mean([readout.value(p, "compute_mwh") for p in readout.policies])) / hours
     windows = readout.result.tables["windows"]
-    return [
-        Card(
+    cards = [
+        (
             "curtailed",
             energy(curtailed),
             f"{percent(curtailed / available if available else None)} of {energy(available)} wind and PV",
         ),
-        Card(
+        (
             "by congestion",
             percent(congested / curtailed if curtailed else None, 0),
             f"{energy(congested)}; oversupply {energy(over)}",
         ),
-        Card(
+        (
             "most absorbed",
             energy(readout.value(best, "absorbed_mwh")),
             f"{best}, {percent(readout.value(best, 'share_of_bound'), 0)} of the bound",
         ),
-        Card(
+        (
             "least fuel",
             f"{number(readout.value(cleanest, 'nonrenewable_kwh_per_gpu_h'), 2)} kWh/GPU-h",
             f"non-renewable, {cleanest}",
         ),
-        Card(
+        (
             "mean compute",
             f"{number(compute_mw, 0)} MW",
             f"{len(readout.result.scenario.sites)} sites, fleet_scale {readout.result.scenario.fleet_scale}",
         ),
-        Card("windows", number(len(windows), 0), "in which a site's load is welcome"),
+        ("windows", number(len(windows), 0), "in which a site's load is welcome"),
     ]
+    return [Card(label, *value.partition(" ")[::2], note) for label, value, note in cards]
 
 
 def _sentences(readout: Readout) -> list[str]:

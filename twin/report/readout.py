@@ -75,6 +75,13 @@ class Readout:
         policies = cast("dict[str, dict[str, JsonValue]]", self.result.summary["policies"])
         return policies[policy]
 
+    def available(self, grid: str) -> Floats:
+        """Return available wind and PV power of a grid over time. [MW]"""
+        generation = in_run(self.result, self.group(f"generation/{grid}"))
+        counted = self.baseline(grid)["counts_as_curtailment"].values.astype(bool)
+        power = generation["available_p_mw"].transpose("time", "unit").values[:, counted]
+        return np.asarray(power.sum(axis=1), dtype=np.float64)
+
     def value(self, policy: str, key: str) -> float:
         """Return a number of a policy's summary, nan where there is none."""
         given = self.of_policy(policy)[key]
@@ -87,9 +94,8 @@ class Readout:
 
     def coupled_curtailed(self, policy: str) -> Floats:
         """Return curtailed power of all grids over time, with the compute of a policy. [MW]"""
-        return np.sum(
-            [total(self.group(f"coupled/{policy}/{grid}"), "curtailed_p_mw") for grid in self.grids], axis=0
-        )
+        parts = [total(self.group(f"coupled/{policy}/{grid}"), "curtailed_p_mw") for grid in self.grids]
+        return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
     def helps_share(self, grid: str) -> pd.Series:
         """Return, per bus, the share of curtailed hours in which a load there helps. [1]"""

@@ -91,7 +91,8 @@ def draw(
     Picture
         The picture, as SVG.
     """
-    with mpl.rc_context(_RC):
+    with mpl.rc_context():
+        mpl.rcParams.update(_RC)  # type: ignore[arg-type]  # the stub wants its keys as literals
         figure = Figure(figsize=size, layout="constrained")
         paint(figure)
         buffer = io.BytesIO()
