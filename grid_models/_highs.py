@@ -42,15 +42,31 @@ class Basis:
         Whether a binding row is at its upper limit (flow in the line's own direction).
     matrix : ndarray (k, column)
         Coefficients of the binding rows.
-    degenerate : bool
-        Whether a basic variable lies at one of its bounds, where derivatives have two sides.
+    tight_low, tight_high : ndarray of bool (k)
+        Whether a basic column lies at one of its bounds nevertheless.
+    tight_rows : ndarray (t)
+        Rows that lie at a limit without binding, named as in `rows`.
+    tight_row_low, tight_row_high : ndarray of bool (t)
+        The limit such a row lies at.
+    tight_matrix : ndarray (t, column)
+        Coefficients of these rows.
     """
 
     columns: IntArray
     rows: IntArray
     at_upper: BoolArray
     matrix: FloatArray
-    degenerate: bool
+    tight_low: BoolArray
+    tight_high: BoolArray
+    tight_rows: IntArray
+    tight_row_low: BoolArray
+    tight_row_high: BoolArray
+    tight_matrix: FloatArray
+
+    @property
+    def degenerate(self) -> bool:
+        """Whether a basic variable lies at one of its bounds, where derivatives may have two sides."""
+        return bool(self.tight_low.any() or self.tight_high.any() or len(self.tight_rows))
 
     def duals(self, costs: FloatArray) -> FloatArray:
         """Change of each cost per MW on the right-hand side of each binding row, (functional, row).
@@ -132,8 +148,9 @@ class Model:
         self._highs.changeColsCost(self.n_column, self._columns, self.cost)
         return self.solve(upper, withdrawal)
 
-    def resolve(self, withdrawal: FloatArray) -> Optimum | None:
+    def resolve(self, upper: FloatArray, withdrawal: FloatArray) -> Optimum | None:
         """Solve again for another withdrawal, starting from the last basis and keeping its rows."""
+        self._set_columns(upper)
         self._set_rows(withdrawal)
         return self._solve_lazily(withdrawal)
 
@@ -254,23 +271,29 @@ class Model:
     def _optimum(self) -> Optimum:
         x = np.array(self._highs.getSolution().col_value)
         _, basic = self._highs.getBasicVariables()  # type: ignore[attr-defined]  # likewise
-        columns = basic[basic >= 0].astype(np.int64)
+        columns = np.sort(basic[basic >= 0].astype(np.int64))
         is_basic_row = np.zeros(len(self._rows), dtype=bool)
         is_basic_row[-basic[basic < 0] - 1] = True
-        binding = np.flatnonzero(~is_basic_row)
+        binding, slack = np.flatnonzero(~is_basic_row), np.flatnonzero(is_basic_row)
         names = np.concatenate([[BALANCE], self.lines])
-        degenerate = self._is_degenerate(x, columns, is_basic_row)
-        middle = 0.5 * (self._lower[binding] + self._upper_row[binding])
-        at_upper = self._rows[binding] @ x > middle
-        return Optimum(x, Basis(np.sort(columns), names[binding], at_upper, self._rows[binding], degenerate))
-
-    def _is_degenerate(self, x: FloatArray, columns: IntArray, is_basic_row: BoolArray) -> bool:
-        values, upper = x[columns], self._upper[columns]
-        if bool(((values < FEASIBILITY_MW) | (values > upper - FEASIBILITY_MW)).any()):
-            return True
-        activity = self._rows[is_basic_row] @ x
-        low, high = self._lower[is_basic_row], self._upper_row[is_basic_row]
-        return bool(((activity < low + FEASIBILITY_MW) | (activity > high - FEASIBILITY_MW)).any())
+        activity = self._rows @ x
+        middle = 0.5 * (self._lower + self._upper_row)
+        low = activity[slack] < self._lower[slack] + FEASIBILITY_MW
+        high = activity[slack] > self._upper_row[slack] - FEASIBILITY_MW
+        tight = slack[low | high]
+        basis = Basis(
+            columns=columns,
+            rows=names[binding],
+            at_upper=(activity > middle)[binding],
+            matrix=self._rows[binding],
+            tight_low=x[columns] < FEASIBILITY_MW,
+            tight_high=x[columns] > self._upper[columns] - FEASIBILITY_MW,
+            tight_rows=names[tight],
+            tight_row_low=low[low | high],
+            tight_row_high=high[low | high],
+            tight_matrix=self._rows[tight],
+        )
+        return Optimum(x, basis)
 
 
 def _quiet_highs() -> highspy.Highs:

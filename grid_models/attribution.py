@@ -46,7 +46,7 @@ def oversupply(engine: DispatchEngine, load_p_mw: FloatArray, available_p_mw: Fl
     capacity = np.empty((n_time, p.n_segment + p.n_free))
     capacity[:, : p.n_segment] = p.segment_p_mw
     capacity[:, p.n_segment :] = available_p_mw[:, p.free_unit]
-    order = np.argsort(engine.merit_cost, kind="stable")
+    order = engine.merit_order
     ordered = capacity[:, order]
     before = np.cumsum(ordered, axis=1) - ordered
     taken = np.empty_like(capacity)

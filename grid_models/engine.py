@@ -23,6 +23,7 @@ import numpy as np
 
 from grid_models._highs import BALANCE, FEASIBILITY_MW, Model, Optimum
 from grid_models.lp import RANK_COST, build_problem, flows
+from grid_models.sensitivity import load_derivatives
 from grid_models.sharing import share_pro_rata
 from weather import SolverError
 
@@ -55,7 +56,8 @@ class StepResult:
     spilled_p_mw : ndarray (unit)
         Available hydro and CSP not taken; reported apart from curtailment.
     line_p_mw, line_shadow : ndarray (line)
-        Flow, and objective's cost saved per MW of rating (>= 0). [MW], [currency/MWh]
+        Flow [MW], and cost saved per MW more rating [currency/MWh]; the latter may be negative in `priority`,
+        where more room for wind and PV can make the rest dearer.
     link_p_mw : ndarray (link)
         Flow of controllable links.
     shed_p_mw, dump_p_mw : ndarray (bus)
@@ -131,9 +133,10 @@ class DispatchEngine:
         self._rescue: Model | None = None
 
     @property
-    def merit_cost(self) -> FloatArray:
-        """What the single solve minimises per segment and free unit: the merit order. [currency/MWh]"""
-        return self._costs.guess[: self.problem.n_segment + self.problem.n_free]
+    def merit_order(self) -> IntArray:
+        """Segments and free units (counted after the segments), the first to be taken first."""
+        n = self.problem.n_segment + self.problem.n_free
+        return np.lexsort([stage[:n] for stage in reversed(self._costs.stages)])
 
     def withdrawal(self, load_p_mw: FloatArray, available_p_mw: FloatArray) -> FloatArray:
         """Load less what must be taken (must-run minimum, rooftop PV) at each bus. [MW]"""
@@ -163,47 +166,42 @@ class DispatchEngine:
         """
         upper = self._upper(available_p_mw)
         withdrawal = self.withdrawal(load_p_mw, available_p_mw)
-        solver: _Direct | _Stages = _Direct(self._model, upper, self._costs)
+        solver = _Direct(self._model, upper, self._costs)
         optimum = solver.solve(withdrawal)
         if optimum is None:
-            solver = self._rescuer(upper, load_p_mw, available_p_mw)
-            optimum = solver.solve(withdrawal)
-            if optimum is None:
-                raise SolverError(f"grid {self.grid.name}: no dispatch even with all load shed; limits clash")
-        derivative = self._derivatives(solver, optimum, withdrawal, load_p_mw)
+            optimum = self._rescued(load_p_mw, available_p_mw)
+        derivative = self._derivatives(solver, optimum, load_p_mw, available_p_mw)
         return self._result(optimum, upper, withdrawal, available_p_mw, derivative)
 
-    def _rescuer(self, upper: FloatArray, load: FloatArray, available: FloatArray) -> _Stages:
+    def _rescuer(self, load: FloatArray, available: FloatArray) -> _Stages:
+        """Solver of a step that cannot be balanced: load may be shed and must-take power dumped."""
         if self._rescue is None:
             n = self.problem.n_column + 2 * self.problem.n_bus
             self._rescue = Model(self.problem, self.lines, np.zeros(n))
-        slack = np.concatenate([load, self.must_take(available)])
-        return _Stages(self._rescue, np.concatenate([upper, slack]), self._costs.rescue_stages())
+        upper = np.concatenate([self._upper(available), load, self.must_take(available)])
+        return _Stages(self._rescue, upper, self._costs.rescue_stages())
+
+    def _rescued(self, load: FloatArray, available: FloatArray) -> Optimum:
+        optimum = self._rescuer(load, available).solve(self.withdrawal(load, available))
+        if optimum is None:
+            raise SolverError(f"grid {self.grid.name}: no dispatch even with all load shed; limits clash")
+        return optimum
 
     def _derivatives(
-        self, solver: _Direct | _Stages, optimum: Optimum, withdrawal: FloatArray, load: FloatArray
+        self, solver: _Direct, optimum: Optimum, load: FloatArray, available: FloatArray
     ) -> FloatArray:
-        """Derivative of (guess, curtailment, cost, CO2) with respect to load, (functional, bus)."""
+        """Derivative of (curtailment, cost, CO2) with respect to load, for more load, (functional, bus)."""
         functionals = self._costs.functionals(len(optimum.columns))
-        result = bus_derivatives(self.problem, optimum, functionals)
-        if optimum.basis.degenerate:
-            for bus in range(self.problem.n_bus):
-                result[:, bus] = self._right_side(solver, functionals, withdrawal, bus)
-        n = self.problem.n_column
-        if len(optimum.columns) > n:
-            all_shed = (optimum.columns[n : n + self.problem.n_bus] >= load - FEASIBILITY_MW) & (load > 0.0)
-            result[:, all_shed] = 0.0
+        result, exact = load_derivatives(self.problem, optimum, functionals, load)
+        rescued = len(optimum.columns) > self.problem.n_column
+        for bus in np.flatnonzero(~exact):
+            more = load.copy()
+            more[bus] += _PERTURBATION_MW
+            beyond = None if rescued else solver.resolve(self.withdrawal(more, available))
+            beyond = self._rescued(more, available) if beyond is None else beyond
+            functionals = self._costs.functionals(len(beyond.columns))
+            result[:, bus] = load_derivatives(self.problem, beyond, functionals, more)[0][:, bus]
         return result
-
-    def _right_side(
-        self, solver: _Direct | _Stages, functionals: FloatArray, withdrawal: FloatArray, bus: int
-    ) -> FloatArray:
-        nudged = withdrawal.copy()
-        nudged[bus] += _PERTURBATION_MW
-        optimum = solver.resolve(nudged)
-        if optimum is None:
-            return np.full(len(functionals), np.nan)
-        return bus_derivatives(self.problem, optimum, functionals)[:, bus]
 
     def _result(
         self,
@@ -266,37 +264,10 @@ class DispatchEngine:
         """Cost (`market`) or cost of the last stage (`priority`) saved per MW more rating."""
         p, basis = self.problem, optimum.basis
         result = np.zeros(len(p.rate_mw))
-        value = basis.duals(self._costs.functionals(len(optimum.columns))[1])[0]
+        per_mw = basis.duals(self._costs.functionals(len(optimum.columns))[1])[0]
         is_line = basis.rows != BALANCE
-        result[basis.rows[is_line]] = np.abs(value[is_line])
+        result[basis.rows[is_line]] = np.where(basis.at_upper, -per_mw, per_mw)[is_line]
         return result
-
-
-def bus_derivatives(problem: Problem, optimum: Optimum, functionals: FloatArray) -> FloatArray:
-    """Exact change of linear functions of the optimum per MW more load at each bus.
-
-    More load at bus b moves the right-hand side of the balance by one and that of line l by ptdf[l, b]; the
-    basic columns answer through the inverse of the basis.
-
-    Parameters
-    ----------
-    problem : Problem
-        The arrays of the grid.
-    optimum : Optimum
-        Solution with its basis.
-    functionals : ndarray (functional, column)
-        Coefficients of the functions.
-
-    Returns
-    -------
-    ndarray (functional, bus)
-    """
-    rows = optimum.basis.rows
-    sensitivity = np.ones((len(rows), problem.n_bus))
-    is_line = rows != BALANCE
-    sensitivity[is_line] = problem.ptdf[rows[is_line]]
-    result: FloatArray = np.einsum("fr,rb->fb", optimum.basis.duals(functionals), sensitivity)
-    return result
 
 
 @dataclass(frozen=True)
@@ -354,35 +325,35 @@ class _Direct:
 
     def __init__(self, model: Model, upper: FloatArray, costs: _Costs) -> None:
         self._model, self._upper, self._costs = model, upper, costs
-        self._fallback: _Stages | None = None
+        self._stages = _Stages(model, upper, costs.stages)
+        self._needs_stages = False
 
     def solve(self, withdrawal: FloatArray) -> Optimum | None:
         return self._checked(self._model.solve(self._upper, withdrawal), withdrawal)
 
     def resolve(self, withdrawal: FloatArray) -> Optimum | None:
-        if self._fallback is not None:
-            return self._fallback.solve(withdrawal)
-        return self._model.resolve(withdrawal)
+        """Solve again nearby, from where the last solve ended."""
+        if self._needs_stages:
+            return self._stages.solve(withdrawal)
+        return self._checked(self._model.resolve(self._upper, withdrawal), withdrawal)
 
     def _checked(self, optimum: Optimum | None, withdrawal: FloatArray) -> Optimum | None:
         if optimum is None or self._costs.objective == "market":
             return optimum
         if is_optimal_for(optimum, self._costs.curtailment, self._upper):
             return optimum
-        self._fallback = _Stages(self._model, self._upper, self._costs.stages)
-        return self._fallback.solve(withdrawal)
+        self._needs_stages = True
+        return self._stages.solve(withdrawal)
 
 
 class _Stages:
     """One solve per stage, whatever the weights."""
 
     def __init__(self, model: Model, upper: FloatArray, stages: list[FloatArray]) -> None:
-        self._model, self._upper, self._stages = model, upper, stages
+        self._model, self._upper, self._costs = model, upper, stages
 
     def solve(self, withdrawal: FloatArray) -> Optimum | None:
-        return self._model.solve_stages(self._upper, withdrawal, self._stages)
-
-    resolve = solve
+        return self._model.solve_stages(self._upper, withdrawal, self._costs)
 
 
 def is_optimal_for(optimum: Optimum, cost: FloatArray, upper: FloatArray) -> bool:
