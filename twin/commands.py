@@ -9,7 +9,7 @@ from twin.feasibility import REASONS
 from twin.inputs import SimulationInputs
 from twin.policies.base import CommandError, Commands, Refusals, View
 from twin.record import Recorder
-from twin.state import Phase, State
+from twin.state import QUEUED, RUNNING, State
 from twin.transfers import MoveModel, begin_moves
 
 
@@ -51,12 +51,12 @@ def apply_commands(
 def _place_problems(commands: Commands, state: State, inputs: SimulationInputs) -> list[str]:
     job, site, table = commands.place_job, commands.place_site, inputs.table
     found = _pair_problems("place", job, site, inputs)
-    if found:
+    if found or not job.size:
         return found
     wide = table.n_gpus[job] > inputs.gpu_capacity[site]
     fixed = ~table.migratable[job] & (site != table.origin[job])
     return [
-        *_broken("place", job, state.phase[job] != Phase.QUEUED, "is not queued"),
+        *_broken("place", job, state.phase[job] != QUEUED, "is not queued"),
         *_broken("place", job, wide, "needs more GPUs than the site has"),
         *_broken("place", job, fixed, "may only run at its origin"),
     ]
@@ -65,12 +65,12 @@ def _place_problems(commands: Commands, state: State, inputs: SimulationInputs) 
 def _move_problems(commands: Commands, state: State, inputs: SimulationInputs, view: View) -> list[str]:
     job, dest, table = commands.move_job, commands.move_dest, inputs.table
     found = _pair_problems("move", job, dest, inputs)
-    if found:
+    if found or not job.size:
         return found
     wanted = np.bincount(dest, weights=table.n_gpus[job], minlength=inputs.n_sites)
     cut_off = ~inputs.wan.reachable[state.site[job], dest] & (state.site[job] != dest)
     return [
-        *_broken("move", job, state.phase[job] != Phase.RUNNING, "is not running"),
+        *_broken("move", job, state.phase[job] != RUNNING, "is not running"),
         *_broken("move", job, ~table.migratable[job], "may not move"),
         *_broken("move", job, state.site[job] == dest, "is there already"),
         *_broken("move", job, cut_off, "has no path to its destination"),
@@ -83,6 +83,8 @@ def _move_problems(commands: Commands, state: State, inputs: SimulationInputs, v
 def _pair_problems(what: str, job: IntArray, site: IntArray, inputs: SimulationInputs) -> list[str]:
     if job.shape != site.shape:
         return [f"{what}: {job.size} jobs but {site.size} sites"]
+    if not job.size:
+        return []
     if np.any((job < 0) | (job >= inputs.table.n_jobs)) or np.any((site < 0) | (site >= inputs.n_sites)):
         return [f"{what}: job or site that does not exist"]
     if np.unique(job).size != job.size:
@@ -108,6 +110,8 @@ def _broken(what: str, job: IntArray, mask: BoolArray, rule: str) -> list[str]:
 
 def _log_refusals(refused: Refusals, state: State, now_s: float, log: Recorder) -> None:
     """Write refusals to the audit; one that only repeats the job's last one is not written again."""
+    if not refused.job.size:
+        return
     code = refused.dest * len(REASONS) + refused.reason
     new = code != state.last_refusal[refused.job]
     job = refused.job[new]

@@ -10,7 +10,7 @@ from twin.feasibility import REASONS
 from twin.inputs import S_PER_H, SimulationInputs
 from twin.migration import BIT_PER_BYTE
 from twin.record import EVENT_KINDS, Recorder, SimulationRecord
-from twin.state import Phase, State
+from twin.state import LOADING, RUNNING, SAVING, Phase, State
 from twin.transfers import transfer_rows
 from weather import time_axis
 
@@ -53,7 +53,7 @@ def make_record(inputs: SimulationInputs, policy: str, state: State, log: Record
 def _job_frame(inputs: SimulationInputs, state: State) -> pd.DataFrame:
     table, now_s = inputs.table, float(state.tick * inputs.tick_s)
     speed = inputs.sites.rel_throughput
-    running = state.phase == Phase.RUNNING
+    running = state.phase == RUNNING
     ran_h = np.where(running, now_s - state.run_from_s, 0.0) / S_PER_H
     frame = inputs.jobs.copy().reset_index(drop=True)
     names = np.array([phase.name.lower() for phase in Phase], dtype=object)
@@ -71,7 +71,7 @@ def _job_frame(inputs: SimulationInputs, state: State) -> pd.DataFrame:
 def _transfer_frame(inputs: SimulationInputs, state: State, log: Recorder) -> pd.DataFrame:
     now_s = float(state.tick * inputs.tick_s)
     columns = log.transfers.arrays()
-    under_way = np.flatnonzero((state.phase >= Phase.SAVING) & (state.phase <= Phase.LOADING))
+    under_way = np.flatnonzero((state.phase >= SAVING) & (state.phase <= LOADING))
     still = transfer_rows(state, inputs.table, under_way, resumed_s=np.full(under_way.size, np.nan))
     frame = pd.DataFrame({name: np.concatenate([values, still[name]]) for name, values in columns.items()})
     begun, saved, sent, resumed = (frame[f"{what}_s"] for what in ("begun", "saved", "sent", "resumed"))

@@ -107,8 +107,9 @@ class Log:
             return
         chunk: dict[str, npt.NDArray[np.generic]] = {}
         for name, dtype in self._columns.items():
-            default = np.nan if dtype is np.float64 else -1
-            chunk[name] = np.array(np.broadcast_to(np.asarray(values.get(name, default), dtype=dtype), n))
+            chunk[name] = np.full(n, np.nan if dtype is np.float64 else -1, dtype=dtype)
+            if name in values:
+                chunk[name][:] = values[name]
         self._chunks.append(chunk)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:

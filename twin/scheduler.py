@@ -8,7 +8,7 @@ import numpy as np
 
 from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.inputs import JobTable
-from twin.state import Phase, State
+from twin.state import LOADING, RUNNING, SAVING, SENDING, State
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +67,10 @@ def usage(state: State, table: JobTable, active: IntArray, n_sites: int) -> Usag
         return np.bincount(site[rows], weights=table.n_gpus[rows], minlength=n_sites).astype(np.int64)
 
     phase = state.phase[active]
-    running = active[phase == Phase.RUNNING]
-    held = active[(phase >= Phase.SAVING) & (phase <= Phase.LOADING)]
-    underway = active[(phase == Phase.SAVING) | (phase == Phase.SENDING)]
-    loading = active[phase == Phase.LOADING]
+    running = active[phase == RUNNING]
+    held = active[(phase >= SAVING) & (phase <= LOADING)]
+    underway = active[(phase == SAVING) | (phase == SENDING)]
+    loading = active[phase == LOADING]
     return Usage(
         running=count(running, state.site),
         held=count(held, state.site),
@@ -101,7 +101,8 @@ def first_fit(size: FloatArray | IntArray, capacity: FloatArray | IntArray) -> B
     >>> first_fit(np.array([4, 8, 3, 2, 1]), np.array(8)).tolist()
     [True, False, True, False, True]
     """
-    need = np.asarray(size, dtype=np.float64).reshape(len(size), -1)
+    need = np.asarray(size, dtype=np.float64)
+    need = need[:, None] if need.ndim == 1 else need
     left = np.array(capacity, dtype=np.float64).reshape(-1)
     taken = np.zeros(len(need), dtype=np.bool_)
     rest = np.flatnonzero(np.all(need <= left, axis=1))

@@ -15,11 +15,11 @@ from twin.outcome import make_record
 from twin.policies.base import Policy
 from twin.record import Recorder, SimulationRecord
 from twin.scheduler import startable, usage
-from twin.state import Phase, State, initial_state
+from twin.state import DONE, LOADING, QUEUED, RUNNING, SAVING, WAITING, State, initial_state
 from twin.transfers import MoveModel, advance_moves
 from twin.views import Published, make_view, publish
 
-_MOVING = (Phase.SAVING, Phase.LOADING)
+_MOVING = (SAVING, LOADING)
 
 
 class Simulation:
@@ -56,6 +56,7 @@ class Simulation:
         self._state = initial_state(inputs.table.origin, inputs.n_sites)
         self._log = Recorder(inputs.n_steps, inputs.n_sites, len(inputs.grids))
         self._published: Published | None = None
+        self._n_admitted, self._active = _admitted(self._state)
 
     @property
     def state(self) -> State:
@@ -97,9 +98,10 @@ class Simulation:
         start = self.now_s
         end = float((self._state.tick + 1) * self.inputs.tick_s)
         self._admit(start)
-        self._decide(start)
-        self._start_queued(start)
-        active = self._active(end)
+        if self._has_changed(start):
+            self._decide()
+            self._start_queued(start)
+        active = self._active
         phase = self._state.phase[active]
         advance_moves(
             self._state,
@@ -131,6 +133,7 @@ class Simulation:
             parts[part][rest] = values
         new._state = State.from_arrays(parts["state"])
         new._log.load(parts["record"])
+        new._n_admitted, new._active = _admitted(new._state)
         if new._state.tick % inputs.ticks_per_step and not new.finished:
             new._published = publish(inputs, new._step, new._state.marginal_curtailment)
         return new
@@ -139,35 +142,41 @@ class Simulation:
     def _step(self) -> int:
         return self._state.tick // self.inputs.ticks_per_step
 
-    def _active(self, before_s: float) -> IntArray:
-        """Rows of jobs submitted before a time and not done."""
-        n = int(np.searchsorted(self._table.submit_s, before_s, side="right"))
-        phase = self._state.phase[:n]
-        return np.flatnonzero((phase != Phase.DONE) & (phase != Phase.WAITING))
-
     def _admit(self, now: float) -> None:
         """Put jobs submitted by now into the queue of their origin."""
         n = int(np.searchsorted(self._table.submit_s, now, side="right"))
-        new = np.flatnonzero(self._state.phase[:n] == Phase.WAITING)
+        new = np.arange(self._n_admitted, n)
         if new.size:
-            self._state.phase[new] = Phase.QUEUED
+            self._n_admitted = n
+            self._state.phase[new] = QUEUED
+            self._active = np.concatenate([self._active, new])
             self._log.event("submitted", self._table.submit_s[new], new, site=self._table.origin[new])
 
-    def _decide(self, now: float) -> None:
+    def _has_changed(self, now: float) -> bool:
+        """Whether signals are renewed, or a job arrived or left GPUs since the last tick.
+
+        Between, nothing new could be decided and no queued job could start.
+        """
+        state, before = self._state, now - self.inputs.tick_s
+        arrived = self._n_admitted > 0 and self._table.submit_s[self._n_admitted - 1] > before
+        renewed = state.tick % self.inputs.ticks_per_step == 0
+        return bool(renewed or arrived or np.any(state.end_s > before) or np.any(state.sent_s > before))
+
+    def _decide(self) -> None:
         """Renew signals where due and let the policy act."""
-        active = self._active(now)
+        active = self._active
         renewed = self._state.tick % self.inputs.ticks_per_step == 0
         if renewed:
-            self._publish(active)
-        if self._published is None or not (renewed or np.any(self._state.phase[active] == Phase.QUEUED)):
+            self._publish()
+        if self._published is None or not (renewed or np.any(self._state.phase[active] == QUEUED)):
             return
         view = make_view(self.inputs, self._state, self._published, active, renewed=renewed)
         commands = self.policy.decide(view)
         apply_commands(commands, self._state, self._moves, self.inputs, view, self._log)
 
-    def _publish(self, active: IntArray) -> None:
+    def _publish(self) -> None:
         """Solve the grids with the present draw and publish what follows."""
-        step = self._step
+        step, active = self._step, self._active
         used = usage(self._state, self._table, active, self.inputs.n_sites)
         none = np.zeros(self.inputs.n_sites)
         load = power_split_mw(self.inputs, step, used.running.astype(float), used.held.astype(float), none)[
@@ -176,15 +185,15 @@ class Simulation:
         marginal = self._coupling.marginal_curtailment(self._coupling.solve(step, load))
         self._state.marginal_curtailment[:] = marginal
         self._published = publish(self.inputs, step, marginal)
-        queued = active[self._state.phase[active] == Phase.QUEUED]
+        queued = active[self._state.phase[active] == QUEUED]
         count = np.bincount(self._state.site[queued], minlength=self.inputs.n_sites).astype(float)
         self._log.at_step(step, operating_marginal_curtailment=marginal, queued_jobs=count)
 
     def _start_queued(self, now: float) -> None:
         """Start queued jobs where GPUs are free."""
         state, table = self._state, self._table
-        active = self._active(now)
-        queued = active[state.phase[active] == Phase.QUEUED]
+        active = self._active
+        queued = active[state.phase[active] == QUEUED]
         if not queued.size:
             return
         free = self.inputs.gpu_capacity - usage(state, table, active, self.inputs.n_sites).total
@@ -193,7 +202,7 @@ class Simulation:
             state.site[queued], table.n_gpus[queued], waited, free, self.inputs.backfill_patience_s
         )
         job = queued[go]
-        state.phase[job] = Phase.RUNNING
+        state.phase[job] = RUNNING
         state.run_from_s[job] = now
         state.first_start_s[job] = now
         state.timer_s[job] = now + self._moves.run_s(state, job)
@@ -202,14 +211,17 @@ class Simulation:
     def _run(self, active: IntArray, start: float, end: float) -> None:
         """Let running jobs run; a job that ends inside the tick ends exactly."""
         state = self._state
-        job = active[state.phase[active] == Phase.RUNNING]
+        job = active[state.phase[active] == RUNNING]
         seconds = np.minimum(state.timer_s[job], end) - np.maximum(state.run_from_s[job], start)
         weights = self._table.n_gpus[job] * seconds
         state.busy_gpu_s[:] += np.bincount(state.site[job], weights=weights, minlength=self.inputs.n_sites)
         done = job[state.timer_s[job] <= end]
-        state.phase[done] = Phase.DONE
+        if not done.size:
+            return
+        state.phase[done] = DONE
         state.end_s[done] = state.timer_s[done]
         state.done_gpu_h[done] = self._table.work_gpu_h[done]
+        self._active = active[state.phase[active] != DONE]
         self._log.event("finished", state.end_s[done], done, site=state.site[done])
 
     def _settle(self, step: int) -> None:
@@ -230,6 +242,12 @@ class Simulation:
             self._log.dispatch(index, step, recorded_values(result))
         for total in (state.busy_gpu_s, state.loaded_gpu_s, state.reserved_gpu_s, state.wan_gb):
             total[:] = 0.0
+
+
+def _admitted(state: State) -> tuple[int, IntArray]:
+    """Number of jobs submitted so far, and the rows of those that are not done."""
+    submitted = state.phase != WAITING
+    return int(np.count_nonzero(submitted)), np.flatnonzero(submitted & (state.phase != DONE))
 
 
 def run_simulation(

@@ -29,6 +29,14 @@ class Phase(IntEnum):
     DONE = 6
 
 
+QUEUED, RUNNING, SAVING, SENDING, LOADING, DONE = (
+    np.int8(phase) for phase in Phase if phase is not Phase.WAITING
+)
+"""The phases as numbers of the array's type, for comparisons in every tick."""
+
+WAITING = np.int8(Phase.WAITING)
+
+
 @dataclass(frozen=True)
 class State:
     """State of a run at the start of a tick.

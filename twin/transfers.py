@@ -16,7 +16,7 @@ from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.inputs import S_PER_H, JobTable
 from twin.migration import BIT_PER_BYTE, MigrationModel
 from twin.record import Recorder
-from twin.state import Phase, State
+from twin.state import LOADING, RUNNING, SAVING, SENDING, State
 from twin.wan import Wan
 
 
@@ -67,7 +67,7 @@ def begin_moves(
     """
     ran_h = (now_s - state.run_from_s[job]) / S_PER_H
     state.done_gpu_h[job] += ran_h * model.table.n_gpus[job] * model.speed[state.site[job]]
-    state.phase[job] = Phase.SAVING
+    state.phase[job] = SAVING
     state.source[job] = state.site[job]
     state.dest[job] = dest
     size = model.table.checkpoint_gb[job]
@@ -102,10 +102,10 @@ def advance_moves(
     now = start_s
     while moving.size:
         _pass_on(state, model, moving, now, log)
-        moving = moving[state.phase[moving] != Phase.RUNNING]
+        moving = moving[state.phase[moving] != RUNNING]
         if now >= end_s or not moving.size:
             break
-        sending = moving[(state.phase[moving] == Phase.SENDING) & (state.timer_s[moving] <= now)]
+        sending = moving[(state.phase[moving] == SENDING) & (state.timer_s[moving] <= now)]
         rate_gb_per_s = model.wan.max_min_rates(state.source[sending], state.dest[sending]) / BIT_PER_BYTE
         with np.errstate(divide="ignore"):
             last_byte = now + state.left_gb[sending] / rate_gb_per_s
@@ -119,22 +119,22 @@ def advance_moves(
 def _pass_on(state: State, model: MoveModel, moving: IntArray, now: float, log: Recorder) -> None:
     """Take every job whose phase has ended by now into the next one."""
 
-    def due(phase: Phase) -> IntArray:
+    def due(phase: np.int8) -> IntArray:
         ended = (state.phase[moving] == phase) & (state.timer_s[moving] <= now)
         rows: IntArray = moving[ended]
         return rows
 
-    saved = due(Phase.SAVING)
+    saved = due(SAVING)
     if saved.size:
         state.saved_s[saved] = state.timer_s[saved]
         state.timer_s[saved] += model.wan.latency_s[state.source[saved], state.dest[saved]]
-        state.phase[saved] = Phase.SENDING
+        state.phase[saved] = SENDING
         log.event("saved", state.saved_s[saved], saved, site=state.source[saved], dest=state.dest[saved])
-    sent = due(Phase.SENDING)
+    sent = due(SENDING)
     sent = sent[state.left_gb[sent] <= 0.0]
     if sent.size:
         _arrive(state, model, sent, now, log)
-    resumed = due(Phase.LOADING)
+    resumed = due(LOADING)
     if resumed.size:
         _resume(state, model, resumed, log)
 
@@ -144,13 +144,13 @@ def _arrive(state: State, model: MoveModel, job: IntArray, now: float, log: Reco
     state.site[job] = state.dest[job]
     state.dest[job] = -1
     state.sent_s[job] = now
-    state.phase[job] = Phase.LOADING
+    state.phase[job] = LOADING
     state.timer_s[job] = now + model.migration.load_s(size, model.table.n_gpus[job])
     log.event("sent", now, job, site=state.source[job], dest=state.site[job], value=size)
 
 
 def _resume(state: State, model: MoveModel, job: IntArray, log: Recorder) -> None:
-    state.phase[job] = Phase.RUNNING
+    state.phase[job] = RUNNING
     state.run_from_s[job] = state.timer_s[job]
     state.timer_s[job] = state.run_from_s[job] + model.run_s(state, job)
     log.event("resumed", state.run_from_s[job], job, site=state.site[job])

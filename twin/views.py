@@ -12,7 +12,7 @@ from twin.coupling import gpu_power_mw, power_split_mw
 from twin.inputs import H_PER_DAY, S_PER_H, SimulationInputs
 from twin.policies.base import JobView, SiteView, View
 from twin.scheduler import Usage, usage
-from twin.state import Phase, State
+from twin.state import QUEUED, RUNNING, SAVING, SENDING, State
 
 OUTLOOK_DAYS = 14
 """Days of published signals that an outlook looks back on."""
@@ -105,8 +105,8 @@ def make_view(
         signal_step_s=float(inputs.signal_step_s),
         renewed=renewed,
         sites=_site_view(inputs, published, usage(state, inputs.table, active, inputs.n_sites)),
-        queued=_job_view(inputs, state, active[phase == Phase.QUEUED], now),
-        running=_job_view(inputs, state, active[phase == Phase.RUNNING], now),
+        queued=_job_view(inputs, state, active[phase == QUEUED], now),
+        running=_job_view(inputs, state, active[phase == RUNNING], now),
         bandwidth_gbit_per_s=_bandwidth(inputs, state, active),
         latency_s=inputs.wan.latency_s,
         wan_kwh_per_gb=inputs.wan.energy_kwh_per_gb,
@@ -139,7 +139,7 @@ def _site_view(inputs: SimulationInputs, published: Published, used: Usage) -> S
 
 def _job_view(inputs: SimulationInputs, state: State, job: IntArray, now_s: float) -> JobView:
     table, site = inputs.table, state.site[job]
-    ran_h = np.where(state.phase[job] == Phase.RUNNING, now_s - state.run_from_s[job], 0.0) / S_PER_H
+    ran_h = np.where(state.phase[job] == RUNNING, now_s - state.run_from_s[job], 0.0) / S_PER_H
     done = state.done_gpu_h[job] + ran_h * table.n_gpus[job] * inputs.sites.rel_throughput[site]
     return JobView(
         job=job,
@@ -158,7 +158,7 @@ def _bandwidth(inputs: SimulationInputs, state: State, active: IntArray) -> Floa
     """Payload rate one more transfer would get if the links on its path were shared equally. [Gbit/s]"""
     wan = inputs.wan
     phase = state.phase[active]
-    under_way = active[(phase == Phase.SAVING) | (phase == Phase.SENDING)]
+    under_way = active[(phase == SAVING) | (phase == SENDING)]
     if not under_way.size:
         return wan.bandwidth_gbit_per_s
     users = wan.on_path[state.source[under_way], state.dest[under_way]].sum(axis=0)

@@ -211,5 +211,8 @@ class Policy(Protocol):
         ...
 
     def decide(self, view: View) -> Commands:
-        """Return what to do at this tick; called when signals are renewed, and whenever jobs are queued."""
+        """Return what to do at this tick.
+
+        Called when signals are renewed, and between whenever jobs are queued and one has arrived or left GPUs.
+        """
         ...
