@@ -21,7 +21,7 @@ import pandas as pd
 from grid_models.catalog.rts_gmlc_series import UTC_OFFSET_H, RtsGmlcSeries
 from grid_models.costs import KG_PER_LB, CostCurve, cost_curve, heat_curve
 from grid_models.grid import Grid, make_grid
-from weather import Findings
+from weather import Findings, fitted_pv_parameters
 
 KM_PER_MILE = 1.609344
 #: Name of each fuel of the source.
@@ -78,6 +78,9 @@ def load_rts_gmlc(
     The source's own power flow is the one of its set-points (`MW Inj`, `MVAR Inj`, `V Setpoint p.u.`): the
     net repeats it, with the HVDC link at rest and renewables at zero. Its columns `V Mag` and `V Angle`
     belong to another operating point.
+
+    How PV plants are built is not in the source either: `weather.fitted_pv_parameters` gives what fits their
+    recorded days. Wind farms have the defaults of `weather.wind_power`.
 
     The altitude of a bus, not in the source, is looked up from its coordinates (table of pvlib, 5 arc min).
     """
@@ -247,7 +250,9 @@ def _units(gen: pd.DataFrame, bus: pd.DataFrame, scale: Mapping[str, float]) -> 
         "p_set_mw": gen["MW Inj"],
         "factor": factor / heat_rate,
     }
-    return pd.DataFrame(table).set_axis(gen["GEN UID"])
+    units = pd.DataFrame(table).set_axis(gen["GEN UID"])
+    is_pv = units["technology"].isin(["pv", "rtpv"])
+    return units.join(fitted_pv_parameters(units.index[is_pv]))
 
 
 def _full_heat_rate(row: pd.Series) -> float:
