@@ -211,7 +211,7 @@ def _from_files(
     for place, weather in places.items():
         here = units[np.array([name == place for name in chosen])].assign(weather_site=place)
         if len(here):
-            parts.append(_on_axis(_power(weather, here), weather, grid, time))
+            parts.append(_on_axis(_power(_with_wind(weather, places), here), weather, grid, time))
     aligned = {place: _on_axis(weather, weather, grid, time) for place, weather in places.items()}
     return aligned, xr.concat(parts, "unit", join="exact", combine_attrs="drop")
 
@@ -219,10 +219,21 @@ def _from_files(
 def _read_place(entry: WeatherFile) -> xr.Dataset:
     """Read the weather of one place, the year as a circle where its two files have two clocks."""
     parts = [
-        read(resolve_file(name), site=entry.site) for name in (entry.solar, entry.wind) if name is not None
+        read(resolve_file(name), site=entry.site, fill=entry.fill)
+        for name in (entry.solar, entry.wind)
+        if name is not None
     ]
     joined = parts[0] if len(parts) == 1 else merge_solar_wind(parts[0], parts[1], on_mismatch="wrap")
     return wrap_year(joined)
+
+
+def _with_wind(weather: xr.Dataset, places: dict[str, xr.Dataset]) -> xr.Dataset:
+    """Give a place without wind that of the nearest place that has it: it only cools PV modules there."""
+    if "wind_speed" in weather:
+        return weather
+    here = pd.Series({name: float(weather[name].values[0]) for name in ("latitude", "longitude")})
+    other = places[_nearest(here, places, "wind")]
+    return merge_solar_wind(weather, other, on_mismatch="wrap", max_distance_km=np.inf)
 
 
 def _on_axis(data: XarrayT, weather: xr.Dataset, grid: Grid, time: pd.DatetimeIndex) -> XarrayT:

@@ -73,8 +73,8 @@ def assemble(prepared: Prepared, progress: Progress) -> Result:
         "sites": site_table(prepared),
         "units": unit_table(prepared),
         "windows": window_table(prepared),
-        "jobs": pd.concat(jobs, ignore_index=True),
-        "transfers": pd.concat(transfers, ignore_index=True),
+        "jobs": _stacked(jobs),
+        "transfers": _stacked(transfers),
     }
     made_from = provenance(scenario, input_files(scenario))
     about: dict[str, JsonValue] = {
@@ -159,6 +159,13 @@ def score_table(scores: dict[str, JsonValue]) -> pd.DataFrame:
                 row[key] = value
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _stacked(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return tables below each other; empty ones only set the columns."""
+    stacked = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+    stacked.attrs = {}
+    return stacked
 
 
 def _in_run(prepared: Prepared, data: xr.Dataset) -> xr.Dataset:
@@ -247,7 +254,7 @@ def window_table(prepared: Prepared) -> pd.DataFrame:
             min_steps=rules.min_steps,
         )
         tables.append(table.assign(grid=grid.section.name))
-    joined = pd.concat(tables, ignore_index=True)
+    joined = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
     joined.attrs = {}
     return joined
 

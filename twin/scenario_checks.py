@@ -16,7 +16,7 @@ from twin.hardware import DEVICES
 from twin.policies import POLICIES
 from twin.scenario_model import GridSection, Location, Scenario, describe, keys_at
 from twin.workloads import TRACES
-from weather import Finding, Findings, InputError, data_path
+from weather import FILLS, Finding, Findings, InputError, data_path
 
 
 def validate(raw: Mapping[str, JsonValue], subject: str = "scenario") -> Scenario:
@@ -105,10 +105,10 @@ def _actual(location: Location, raw: JsonValue) -> Location:
     """Keep the parts of a location that exist in the values; the last may be missing."""
     kept: list[int | str] = []
     for part in location:
-        if (isinstance(raw, dict) and part in raw) or (isinstance(raw, list) and isinstance(part, int) and part < len(raw)):
-            raw = raw[part]
-        else:
+        in_list = isinstance(raw, list) and isinstance(part, int) and part < len(raw)
+        if not in_list and not (isinstance(raw, dict) and part in raw):
             break
+        raw = cast("dict[int | str, JsonValue]", raw)[part]
         kept.append(part)
     return tuple(kept)
 
@@ -247,6 +247,8 @@ def _check_weather_files(scenario: Scenario, findings: Findings) -> None:
             )
         _unique(where, [f.site for f in grid.weather.files], findings)
         for k, entry in enumerate(grid.weather.files):
+            for fill in entry.fill:
+                _known(f"{where}.{k}.fill", "fill", fill, FILLS, findings)
             if entry.solar is None and entry.wind is None:
                 findings.add(f"{where}.{k}", "neither solar nor wind is named")
             for kind, name in (("solar", entry.solar), ("wind", entry.wind)):

@@ -113,6 +113,9 @@ class WeatherFile(Section):
     wind: str | None = Field(
         default=None, description="File with wind at hub heights, absolute or inside CURTAILMENT_TWIN_DATA."
     )
+    fill: tuple[str, ...] = Field(
+        default=(), description="Named treatments of bad values, in order: out_of_range, interpolate, ..."
+    )
 
 
 class WeatherSection(Section):

@@ -79,21 +79,29 @@ def apply_overrides(raw: Mapping[str, JsonValue], assignments: Sequence[str]) ->
     return cast("dict[str, JsonValue]", result)
 
 
-def set_key(raw: JsonValue, key: str, value: JsonValue, findings: Findings) -> JsonValue:
-    """Return the values with the one at a dotted key replaced; list items go by their number."""
+def set_key(
+    raw: JsonValue, key: str, value: JsonValue, findings: Findings, *, whole: str | None = None
+) -> JsonValue:
+    """Return the values with the one at a dotted key replaced; list items go by their number.
+
+    Findings name `whole`, the key that was asked for.
+    """
+    whole = key if whole is None else whole
     head, _, rest = key.partition(".")
+
+    def replaced(old: JsonValue) -> JsonValue:
+        return set_key(old, rest, value, findings, whole=whole) if rest else value
+
     if isinstance(raw, list):
         if not head.isdigit() or int(head) >= len(raw):
-            findings.add(key, f"there is no item {head!r}", f"items are numbered 0 to {len(raw) - 1}")
+            findings.add(whole, f"there is no item {head!r}", f"items are numbered 0 to {len(raw) - 1}")
             return raw
-        items = list(raw)
-        items[int(head)] = set_key(items[int(head)], rest, value, findings) if rest else value
-        return items
+        return [replaced(item) if i == int(head) else item for i, item in enumerate(raw)]
     if raw is not None and not isinstance(raw, dict):
-        findings.add(key, f"{raw!r} has no keys of its own", "shorten the dotted key")
+        findings.add(whole, f"{raw!r} has no keys of its own", "shorten the dotted key")
         return raw
     inner = dict(raw or {})
-    inner[head] = set_key(inner.get(head), rest, value, findings) if rest else value
+    inner[head] = replaced(inner.get(head))
     return inner
 
 

@@ -153,7 +153,7 @@ def test_overrides_reach_into_lists_and_never_change_their_input() -> None:
 def test_overrides_that_lead_nowhere_are_refused_together() -> None:
     with pytest.raises(InputError) as caught:
         apply_overrides({"sites": list(SITES), "seed": 1}, ["days", "sites.7.n_gpus=1", "seed.x=2"])
-    assert [finding.where for finding in caught.value.findings] == ["days", "sites.7.n_gpus", "x"]
+    assert [finding.where for finding in caught.value.findings] == ["days", "sites.7.n_gpus", "seed.x"]
 
 
 def test_a_missing_scenario_is_refused_with_the_shipped_ones() -> None:
