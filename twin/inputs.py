@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin._arrays import FloatArray, IntArray
-from twin.migration import MigrationModel
+from twin.migration import BIT_PER_BYTE, KWH_PER_MWH, MigrationModel
 from twin.sites import SiteTable, gpu_limit
 from twin.wan import Wan
 from weather import Findings
@@ -164,6 +164,17 @@ class SimulationInputs:
         """Signal steps in an outlook."""
         return self.outlook_steps or max(1, round(H_PER_DAY / self.step_h))
 
+    def _network_mw(self) -> FloatArray:
+        """Most that the network can draw at each site: half of all it can send and receive at once. [MW]"""
+        wan = self.wan
+        rate = np.zeros(self.n_sites)
+        for paths, reachable in ((wan.on_path, wan.reachable), (wan.on_path.swapaxes(0, 1), wan.reachable.T)):
+            alone = np.where(reachable, np.where(paths, wan.payload_gbit_per_s, np.inf).min(axis=2), 0.0)
+            on_all = np.all(paths | ~reachable[:, :, None], axis=1)
+            bottleneck = np.where(on_all, wan.payload_gbit_per_s, np.inf).min(axis=1)
+            rate += np.minimum(alone.sum(axis=1), bottleneck)
+        return rate / BIT_PER_BYTE * S_PER_H * wan.energy_kwh_per_gb / KWH_PER_MWH / 2.0
+
     @cached_property
     def table(self) -> JobTable:
         """The jobs as arrays."""
@@ -174,9 +185,9 @@ class SimulationInputs:
         """GPUs that may be in use at each site without its import limit ever being exceeded during the run.
 
         The hottest step of the run counts, as it would for the one who sizes a site: no job has to be stopped
-        because the afternoon is warm.
+        because the afternoon is warm. The network is counted as if every link of the site were busy.
         """
-        limit = np.min(gpu_limit(self.sites, self.temp_air), axis=0)
+        limit = np.min(gpu_limit(self.sites, self.temp_air, self._network_mw()), axis=0)
         return np.asarray(np.minimum(limit, self.sites.n_gpus), dtype=np.int64)
 
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grid_models import DispatchEngine, dispatch, generation_dataset, load_grid
 from tests.twin.simulation_cases import baseline, job_table, make_inputs, small_runs, windy
 from twin.accounting import Ledger, account, check_record, grid_ledger
 from twin.feasibility import REASONS
-from twin.inputs import SimulationInputs
+from twin.inputs import GridInputs, SimulationInputs
 from twin.policies import POLICIES
 from twin.simulate import run_simulation
-from weather import BalanceError, InputError
+from weather import BalanceError, InputError, time_axis
 
 A100 = ["a100_sxm_40"] * 3
 
@@ -137,3 +138,33 @@ def test_a_baseline_of_other_steps_is_refused() -> None:
     record = run_simulation(inputs, POLICIES["static"]())
     with pytest.raises(InputError, match="select the steps of the run"):
         account(record, [baseline(inputs).isel(time=slice(1, None))])
+
+
+def test_the_real_dispatch_closes_in_every_step_and_finds_the_useful_bus() -> None:
+    """A windy day of RTS-GMLC: the same job behind the constraint at bus 303 and at load bus 101."""
+    grid = load_grid("rts_gmlc")
+    time = time_axis("2020-11-07T08:00Z", 24, 3600)
+    available = grid.recorded(time, ("wind", "pv", "rtpv", "hydro", "csp"))
+    generation = generation_dataset(available, grid.units)
+    dispatched = dispatch(grid, generation, load=grid.load(time))
+    absorbed = []
+    for origin in (0, 1):
+        base = make_inputs(
+            job_table([(0.0, 64, 64 * 20.0, 1.0, origin)]),
+            wind_mw=np.zeros(24),
+            device=A100[:2],
+            n_gpus=[400] * 2,
+            bus=[0, 1],
+        )
+        real = GridInputs(
+            name="rts_gmlc",
+            engine=DispatchEngine(grid),
+            load_p_mw=dispatched["load_p_mw"].transpose("time", "bus").to_numpy(),
+            available_p_mw=generation["available_p_mw"].transpose("time", "unit").to_numpy(),
+            technology=tuple(grid.units["technology"]),
+        )
+        inputs = replace(
+            base, start=time[0], grids=(real,), site_bus_index=np.asarray(grid.bus_index(["303", "101"]))
+        )
+        absorbed.append(account(run_simulation(inputs, POLICIES["static"]()), [dispatched]).absorbed_mwh)
+    assert absorbed[0] > absorbed[1] + 10.0

@@ -16,6 +16,7 @@ from twin.policies import POLICIES
 from twin.record import SimulationRecord
 from twin.scheduler import usage
 from twin.simulate import Simulation, run_simulation
+from twin.sites import idle_power_mw, site_power_mw
 from twin.state import Phase
 from weather import InputError
 
@@ -191,3 +192,16 @@ def test_datasets_for_a_store_have_units_and_labels() -> None:
     assert sites["load_p_mw"].attrs["units"] == "MW"
     assert coupled["unit_p_mw"].shape == (3, 2)
     assert list(out["events"]["kind"]) == ["submitted", "started", "finished"]
+
+
+def test_the_network_is_within_the_import_limit_too() -> None:
+    """A limit of exactly 2400 GPUs' power carries fewer when links draw 400 Gbit/s at 1 Wh/GB both ways."""
+    jobs = job_table([(0.0, 8, 1.0, 1.0, 0)])
+    free = make_inputs(jobs, wind_mw=windy(2))
+    limit = site_power_mw(free.sites, np.full(3, 2400.0), np.zeros(3), 10.0)
+    tight = make_inputs(jobs, wind_mw=windy(2), import_limit_mw=list(limit), access_gbit_per_s=400.0)
+    network_mw = 0.85 * 400.0 / 8 * 3600 * 0.001 / 1000
+    per_gpu_mw = (limit - idle_power_mw(free.sites, 10.0)) / 2400
+    expected = np.floor(2400 - network_mw / per_gpu_mw)
+    np.testing.assert_array_equal(tight.gpu_capacity, expected)
+    np.testing.assert_array_equal(free.gpu_capacity, 3200)

@@ -213,6 +213,6 @@ class Policy(Protocol):
     def decide(self, view: View) -> Commands:
         """Return what to do at this tick.
 
-        Called when signals are renewed, and between whenever jobs are queued and one has arrived or left GPUs.
+        Called when signals are renewed, and between if jobs are queued and one has arrived or left GPUs.
         """
         ...

@@ -31,13 +31,16 @@ class FeasibilityAware:
     Attributes
     ----------
     min_gain : float
-        Least gain for which a job is sent elsewhere; keeps it from following noise. [MW/MW]
+        Least gain for which a running job is moved; keeps it from following noise. [MW/MW]
+    min_place_gain : float
+        Least gain for which a queued job starts elsewhere than at its origin, which costs nothing. [MW/MW]
     min_speed_ratio : float
         Slowest acceptable site, over the speed of where the job is.
     """
 
     name: str = "feasibility_aware"
     min_gain: float = 0.15
+    min_place_gain: float = 0.01
     min_speed_ratio: float = 0.8
 
     def decide(self, view: View) -> Commands:
@@ -65,7 +68,7 @@ class FeasibilityAware:
         gain = value - np.take_along_axis(value, queued.origin[:, None], axis=1)
         allowed = may_run_at(queued.n_gpus, queued.origin, queued.migratable, sites.gpu_capacity)
         fast = sites.speed >= self.min_speed_ratio * sites.speed[queued.origin][:, None]
-        better = allowed & fast & (gain > self.min_gain)
+        better = allowed & fast & (gain > self.min_place_gain)
         full = room.headroom_p_mw <= 0.0
         stages = (
             (better | (allowed & at_origin), True),

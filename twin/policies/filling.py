@@ -74,6 +74,8 @@ def fill(
         if room.free_gpus[site] <= 0 or (within_headroom and room.headroom_p_mw[site] <= 0.0):
             continue
         job = np.flatnonzero((site_of < 0) & eligible[:, site])
+        if not job.size:
+            continue
         job = job[room.fit(site, n_gpus[job], within_headroom=within_headroom)]
         room.take(site, n_gpus[job])
         site_of[job] = site
