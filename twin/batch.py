@@ -16,10 +16,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pandas as pd
-from distributed import Client, Future, LocalCluster, as_completed
 from pydantic import JsonValue
 
 from twin.batch_model import Batch
@@ -32,6 +31,9 @@ from twin.stages import StageCache
 from twin.store import is_result, write_json
 from twin.study import run
 from weather import Finding, Findings, InputError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ def _run_missing(
     cluster: Client, missing: Mapping[str, Scenario], root: Path, report: bool, progress: Progress, total: int
 ) -> dict[str, dict[str, JsonValue]]:
     """Run scenarios, each baseline first and once; return failures."""
+    from distributed import as_completed  # takes a second, which only batches have to spend
+
     stages = str(root / "stages")
     baselines: dict[str, Future[str]] = {}
     names: dict[Future[str], str] = {}
@@ -228,6 +232,8 @@ def _remove_drafts(root: Path) -> None:
 @contextmanager
 def _cluster(client: Client | str | None, workers: int) -> Iterator[Client]:
     """Give a client, and end what was started for it."""
+    from distributed import Client, LocalCluster
+
     if isinstance(client, Client):
         yield client
         return
