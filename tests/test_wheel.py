@@ -67,7 +67,7 @@ def test_the_wheel_holds_the_packages_their_types_and_all_shipped_data(repositor
 def test_the_installed_command_finds_its_scenarios_in_an_empty_folder(
     repository: Path, installed: Path, tmp_path: Path
 ) -> None:
-    variables = {"PYTHONPATH": str(installed), "HOME": str(tmp_path / "home")}
+    variables = {"PYTHONPATH": str(installed)}
     place = "import sys, twin; sys.stdout.write(twin.__file__)"
     assert run(sys.executable, "-c", place, cwd=tmp_path, **variables) == str(
         installed / "twin" / "__init__.py"
