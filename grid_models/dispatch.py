@@ -215,7 +215,26 @@ def dispatch_dataset(
     load: FloatArray,
     flexible_load: FloatArray,
 ) -> xr.Dataset:
-    """Label solved arrays, split curtailment into its causes and add what follows from them."""
+    """Label solved arrays, split curtailment into its causes and add what follows from them.
+
+    Parameters
+    ----------
+    engine : DispatchEngine
+        What solved them.
+    time : DataArray
+        Time of each step.
+    solved : dict of str to ndarray
+        Fields of `StepResult` with time in front.
+    available : ndarray (time, unit)
+        What the weather allows. [MW]
+    load, flexible_load : ndarray (time, bus)
+        Load without, and of, flexible computing. [MW]
+
+    Returns
+    -------
+    Dataset
+        As `dispatch` returns it.
+    """
     grid = engine.grid
     over = oversupply(engine, load + flexible_load, available)
     rate = engine.problem.rate_mw

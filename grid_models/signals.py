@@ -50,6 +50,8 @@ def signals(
         Least relief per MW of load that makes load welcome. [1]
     alone : bool
         Also compute each site's absorbable power as if it were the only one.
+    progress : callable, optional
+        Called with (steps done, steps in all).
 
     Returns
     -------
@@ -108,6 +110,13 @@ def relief_curves(
     shed_p_mw, dump_p_mw : ndarray (time, bus), optional
         Shedding and dumping a policy's own dispatch needed; a step is granted the larger of this and the
         baseline's, so that the policy's dispatch stays among those the bound is taken over. [MW]
+    progress : callable, optional
+        Called with (steps done, steps in all).
+
+    Returns
+    -------
+    list of ReliefCurve
+        One per step.
     """
     bus = engine.grid.bus_index(sites["bus"])
     load = baseline["load_p_mw"].to_numpy()
