@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BALANCE = -1
 """Stands for the balance row where rows are named by line."""
 FEASIBILITY_MW = 1e-6
-"""A line is overloaded when its flow exceeds the rating by more than this. [MW]"""
+"""What lies closer than this to a limit lies at the limit. [MW]"""
 _TOLERANCE = 1e-9
 _REDUCED_COST = 1e-7
 _MAX_ROUNDS = 200
@@ -243,7 +243,8 @@ class Model:
     def _add_overloaded(self, columns: FloatArray, withdrawal: FloatArray) -> bool:
         injection = self.problem.injection(columns) - withdrawal
         flow = np.einsum("lb,b->l", self.problem.ptdf, injection)
-        over = np.abs(flow) > self.problem.rate_mw + FEASIBILITY_MW
+        # Lines just at their rating too: they decide what more load would do.
+        over = np.abs(flow) > self.problem.rate_mw - FEASIBILITY_MW
         over[self.lines] = False
         new = np.flatnonzero(over)
         if len(new) == 0:

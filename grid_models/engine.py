@@ -289,7 +289,7 @@ class _Costs:
         cost[problem.units_at] = problem.offer
         rank[: problem.n_segment] = problem.segment_rank
         rank[problem.units_at] = problem.unit_rank
-        rank[problem.links_at] = 1.0
+        rank[problem.links_at] = np.tile(problem.link_rank, 2)
         return _Costs(problem, curtailment, cost, cost + RANK_COST * rank, objective)
 
     @property
@@ -305,10 +305,14 @@ class _Costs:
         return [self.ranked] if self.objective == "market" else [self.curtailment, self.ranked]
 
     def rescue_stages(self) -> list[FloatArray]:
-        """The same behind least shedding and dumping."""
-        n_slack = 2 * self.problem.n_bus
-        first = np.concatenate([np.zeros(self.problem.n_column), np.ones(n_slack)])
-        return [first, *(np.concatenate([stage, np.zeros(n_slack)]) for stage in self.stages)]
+        """The same behind least shedding and dumping, which among equals begins with the last bus by name."""
+        n_bus = self.problem.n_bus
+        first = np.concatenate([np.zeros(self.problem.n_column), np.ones(2 * n_bus)])
+        names = self.problem.grid.buses.index.to_numpy(dtype=str)
+        rank = RANK_COST * (n_bus - np.argsort(np.argsort(names, kind="stable")))
+        slacks = [np.zeros(2 * n_bus)] * (len(self.stages) - 1) + [np.tile(rank, 2)]
+        stages = zip(self.stages, slacks, strict=True)
+        return [first, *(np.concatenate([stage, slack]) for stage, slack in stages)]
 
     def functionals(self, n_column: int) -> FloatArray:
         """Curtailed power, cost and CO2 as functions of the columns, (3, column)."""

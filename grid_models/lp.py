@@ -69,6 +69,7 @@ class Problem:
     offer: FloatArray
     unit_rank: FloatArray
     segment_rank: FloatArray
+    link_rank: FloatArray
     link_from: IntArray
     link_to: IntArray
     link_p_mw: FloatArray
@@ -213,7 +214,8 @@ def build_problem(grid: Grid) -> Problem:
         counted=units["counts_as_curtailment"].to_numpy(dtype=bool)[dispatchable].astype(float),
         offer=units["offer_per_mwh"].to_numpy(dtype=float)[dispatchable],
         unit_rank=_unit_ranks(grid, dispatchable),
-        segment_rank=_segment_ranks(grid, segment_cost),
+        segment_rank=dispatchable.sum() + _segment_ranks(grid, segment_cost),
+        link_rank=1.0 + np.argsort(np.argsort(links.index.to_numpy(dtype=str), kind="stable")),
         link_from=_positions(links["from_bus"], bus),
         link_to=_positions(links["to_bus"], bus),
         link_p_mw=links["p_max_mw"].to_numpy(dtype=float),
@@ -229,7 +231,10 @@ def _positions(names: Sequence[str], index: dict[str, int]) -> IntArray:
 
 
 def _segment_ranks(grid: Grid, cost: FloatArray) -> FloatArray:
-    """Rank by cost, then name, so that a rank cost never reverses the order of two real costs."""
+    """Rank by cost, then name, so that a rank cost never reverses the order of two real costs.
+
+    The ranks of free units come before: what costs nothing is taken from them first.
+    """
     names = grid.segments["gen"].to_numpy(dtype=str)
     ranks = np.empty(len(cost))
     ranks[np.lexsort((np.arange(len(cost)), names, cost))] = np.arange(1, len(cost) + 1)
