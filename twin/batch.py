@@ -243,7 +243,7 @@ def _cluster(client: Client | str | None, workers: int) -> Iterator[Client]:
         return
     with (
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
         ) as local,
         Client(local) as connected,
     ):

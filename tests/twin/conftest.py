@@ -20,7 +20,7 @@ SMALL = (
 
 @pytest.fixture(scope="session")
 def small_scenario() -> Scenario:
-    """One windy day of recorded wind and PV at the sites of the default study, a day before and a day of drain."""
+    """One windy day of recorded wind and PV at the sites of the default study, and a day of drain."""
     return load_scenario("default", overrides=SMALL)
 
 

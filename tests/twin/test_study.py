@@ -16,16 +16,42 @@ from twin.preparation import baseline_key, child_seed, make_jobs, site_table
 from twin.stages import StageCache
 from weather import InputError
 
-POLICY_KEYS = """
-    absorbed_mwh absorbed_share_of_curtailed bound_absorbed_mwh share_of_bound compute_mwh absorbed_per_compute_mwh
-    nonrenewable_compute_mwh nonrenewable_kwh_per_gpu_h completed_gpu_h utilisation cost co2_kg migrations_done
-    migrations_refused migration_mwh moved_gb jobs_done jobs_unfinished jct_median_h jct_p95_h slowdown_mean
-    deadline_misses lost_gpu_h
-""".split()
-TOP_KEYS = """
-    schema_version available_mwh curtailed_mwh curtailed_oversupply_mwh curtailed_congestion_mwh max_balance_error_mw
-    objective fleet_scale policies
-""".split()
+POLICY_KEYS = {
+    "nonrenewable_kwh_per_gpu_h",
+    "absorbed_per_compute_mwh",
+    "cost",
+    "jct_median_h",
+    "completed_gpu_h",
+    "co2_kg",
+    "nonrenewable_compute_mwh",
+    "deadline_misses",
+    "lost_gpu_h",
+    "migrations_refused",
+    "share_of_bound",
+    "compute_mwh",
+    "absorbed_mwh",
+    "bound_absorbed_mwh",
+    "migrations_done",
+    "slowdown_mean",
+    "utilisation",
+    "jobs_done",
+    "absorbed_share_of_curtailed",
+    "migration_mwh",
+    "moved_gb",
+    "jct_p95_h",
+    "jobs_unfinished",
+}
+TOP_KEYS = {
+    "available_mwh",
+    "curtailed_oversupply_mwh",
+    "curtailed_congestion_mwh",
+    "policies",
+    "curtailed_mwh",
+    "schema_version",
+    "max_balance_error_mw",
+    "fleet_scale",
+    "objective",
+}
 
 
 def scores(result: Result) -> dict[str, dict[str, float]]:
@@ -33,10 +59,10 @@ def scores(result: Result) -> dict[str, dict[str, float]]:
 
 
 def test_the_summary_has_the_keys_that_others_rely_on(small_result: Result) -> None:
-    assert set(TOP_KEYS) == set(small_result.summary)
+    assert set(small_result.summary) == TOP_KEYS
     assert list(scores(small_result)) == ["static", "energy_greedy", "feasibility_aware"]
     for score in scores(small_result).values():
-        assert set(POLICY_KEYS) <= set(score)
+        assert set(score) >= POLICY_KEYS
 
 
 def test_balances_close_and_no_policy_exceeds_its_bound(small_result: Result) -> None:
@@ -102,7 +128,12 @@ def test_the_baseline_depends_on_weather_and_grid_alone(small_scenario: Scenario
     key = baseline_key(small_scenario)
     raw = small_scenario.to_mapping()
     assert baseline_key(load_scenario(raw, overrides=["wan.access_gbit_per_s=1", "jobs.max_job_h=5"])) == key
-    for change in ("time.days=2", "grids.0.weather.source=synthetic", "objective=market", "grids.0.options.hvdc=false"):
+    for change in (
+        "time.days=2",
+        "grids.0.weather.source=synthetic",
+        "objective=market",
+        "grids.0.options.hvdc=false",
+    ):
         assert baseline_key(load_scenario(raw, overrides=[change])) != key
 
 
@@ -158,10 +189,11 @@ def test_two_grids_share_one_wan(small_scenario: Scenario) -> None:
     result = run(load_scenario(raw))
     score = scores(result)["feasibility_aware"]
     drawn = sum(
-        result.data["sites/feasibility_aware"]["load_p_mw"].sel(site=site).sum().item() for site in ("a", "b", "c")
+        result.data["sites/feasibility_aware"]["load_p_mw"].sel(site=site).sum().item()
+        for site in ("a", "b", "c")
     )
     assert drawn == pytest.approx(score["compute_mwh"])
-    assert {"rts_gmlc", "other"} == set(result.tables["windows"]["grid"]) | {"rts_gmlc", "other"}
+    assert set(result.tables["units"]["grid"]) == {"rts_gmlc", "other"}
     assert set(result.data["coupled/feasibility_aware"].children) == {"rts_gmlc", "other"}
 
 
@@ -190,11 +222,17 @@ def test_a_week_of_real_input(name: str, real_data: Path, tmp_path: Path) -> Non
 
 def test_real_weather_is_aligned_by_local_month_day_and_hour(real_data: Path) -> None:
     assert real_data.is_dir()
-    scenario = load_scenario("real_weather", overrides=["time.days=2", "time.drain_days=0", "time.history_days=1"])
+    scenario = load_scenario(
+        "real_weather", overrides=["time.days=2", "time.drain_days=0", "time.history_days=1"]
+    )
     forcing = make_forcing(scenario, scenario.grids[0])
     assert set(forcing.weather) == {"mccamey", "sweetwater", "hibbing", "amarillo"}
     assert "UTC-6 h, target UTC-8 h" in forcing.weather["mccamey"].attrs["calendar"]
-    pv = forcing.generation["available_p_mw"].values[:, forcing.generation["technology"].values == "pv"].sum(axis=1)
+    pv = (
+        forcing.generation["available_p_mw"]
+        .values[:, forcing.generation["technology"].values == "pv"]
+        .sum(axis=1)
+    )
     local_hour = (study_time(scenario).hour - 8) % 24
     assert pv[(local_hour < 4) | (local_hour > 21)].max() == 0.0
     assert pv[local_hour == 12].min() > 0.0

@@ -133,11 +133,12 @@ def relief_over_time(readout: Readout) -> Picture:
         axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
         axes.legend(loc="upper left")
 
+    said = "; ".join(f"{name} {energy(1e3 * float(curve[-1]))}" for name, curve in curves.items())
     return draw(
         paint,
         size=(4.9, 3.4),
         wide=False,
-        alt="Lines of energy absorbed so far by each policy over the run.",
+        alt=f"Lines of energy absorbed so far by each policy over the run. At its end: {said}.",
         caption="When it is absorbed. Steps are windows of surplus; flat stretches are hours in which no "
         "bus has any.",
     )
