@@ -85,7 +85,7 @@ class StageCache:
 def in_order(data: xr.Dataset) -> xr.Dataset:
     """Return a Dataset as it comes back from a store: arrays laid out in the order of their dims.
 
-    Sums depend on the layout in their last bits; results must not depend on whether a stage was computed or read.
+    Sums depend on the layout in their last bits, and must not on whether a stage was computed or read.
     """
     return data.copy(data={name: np.ascontiguousarray(data[name].to_numpy()) for name in data.data_vars})
 

@@ -191,7 +191,8 @@ def network_map(readout: Readout, grid: str) -> Picture:
         )
         for site, up in _spread(sites, buses):
             at = buses.loc[site.bus]
-            axes.plot(at["x"], at["y"], marker="s", ms=11, mfc="none", mec=INK, mew=1.3, zorder=3)
+            for colour, width in (("white", 3.2), (INK, 1.3)):
+                axes.plot(at["x"], at["y"], marker="s", ms=11, mfc="none", mec=colour, mew=width, zorder=3)
             axes.annotate(
                 f"{site.name}",
                 (at["x"], at["y"]),
