@@ -33,7 +33,9 @@ def aligned(
     available = _ordered(generation["available_p_mw"], "unit", grid.units.index, time, findings)
     fixed = _ordered(load, "bus", grid.buses.index, time, findings)
     flexible = np.zeros((len(time), len(grid.buses)))
-    if flexible_load is not None:
+    if flexible_load is not None and "bus" not in flexible_load.dims:
+        _ordered(flexible_load, "bus", grid.buses.index, time, findings)
+    elif flexible_load is not None:
         named = _known(flexible_load, "bus", grid.buses.index, findings)
         values = _ordered(named, "bus", named["bus"].to_index(), time, findings)
         if values.size:

@@ -96,7 +96,7 @@ def test_least_curtailment_is_not_least_cost(
 
 
 def test_fallback_where_a_curtailed_megawatt_hour_is_cheaper_than_redispatch() -> None:
-    # Load 80 at b1: with wind w and plants a, b: 2/4 w + 3/4 a + 1/4 b <= 30. Most wind (a = 0): w = 40, b = 40.
+    # Load 80 at b1: 2/4 w + 3/4 a + 1/4 b <= 30 for wind w and plants a, b. Most wind: w = 40, a = 0, b = 40.
     # A MW of wind replaced by half each of a and b leaves the line alone and saves far more than the weight
     # where the plant at b0 pays to run.
     gain = -10.0 * CURTAILMENT_WEIGHT

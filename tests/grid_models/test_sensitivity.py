@@ -106,7 +106,7 @@ def triangle() -> DispatchEngine:
 
 def test_loop_flow_makes_load_at_one_bus_harmful_and_at_another_more_than_useful() -> None:
     # Flow on b0-b2 with sink b2: 2/3 of b0's injection, 1/3 of b1's. With load 90 at b2 all binding:
-    # w + g = 90, 2/3 w + 1/3 g = 40 -> w = 30, g = 60. One MW more at b2: dw = -1; at b1: dw = 1... see below.
+    # w + g = 90, 2/3 w + 1/3 g = 40 -> w = 30, g = 60.
     engine = triangle()
     step = engine.solve(np.array([0.0, 0.0, 90.0]), np.array([100.0]))
     assert step.unit_p_mw[0] == pytest.approx(30.0)

@@ -1,0 +1,52 @@
+"""Signals of sites over time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grid_models import DispatchEngine, dispatch, relief_curves, signals
+from tests.grid_models.grids import labelled, small_grid
+from weather import InputError
+
+TIME = pd.date_range("2020-06-01T00:00Z", periods=3, freq="h")
+SITES = pd.DataFrame({"bus": ["b0", "b1", "b1"]}, index=["near", "far", "farther"])
+SIZE = np.tile([30.0, 30.0, 60.0], (3, 1))
+
+
+@pytest.fixture(scope="module")
+def solved() -> tuple:  # type: ignore[type-arg]
+    """Wind behind 25 MW: calm, 10 + 25 + 45 MW of wind, and 500 MW of load short of 400 MW."""
+    grid = small_grid(2, [(0, 1, 25.0)], generators=[(0, 100.0, 20.0)], units=[(1, "wind", 80.0)])
+    load, available = np.array([[60.0, 10.0]] * 2 + [[500.0, 10.0]]), np.array([[5.0], [80.0], [80.0]])
+    generation, demand = labelled(grid, TIME, load, available)
+    return DispatchEngine(grid), dispatch(grid, generation, load=demand), available
+
+
+def test_only_sites_behind_the_line_are_welcome_and_share_by_size(solved: tuple) -> None:  # type: ignore[type-arg]
+    engine, baseline, available = solved
+    done: list[tuple[int, int]] = []
+    result = signals(engine, baseline, SITES, available, SIZE, progress=lambda *d: done.append(d))
+    # Even with load shed at b0 the load at b1 relieves wind that could not get out.
+    np.testing.assert_allclose(result["absorbable_p_mw"], [[0, 0, 0], [0, 15, 30], [0, 15, 30]], atol=1e-6)
+    np.testing.assert_allclose(
+        result["absorbable_alone_p_mw"], [[0, 0, 0], [0, 30, 45], [0, 30, 45]], atol=1e-6
+    )
+    np.testing.assert_allclose(result["marginal_curtailment"], [[0, 0, 0], [0, 1, 1], [0, 1, 1]], atol=1e-9)
+    assert result.attrs["theta"] == 0.5
+    assert done[-1] == (2, 2)
+    assert "absorbable_alone_p_mw" not in signals(engine, baseline, SITES, available, SIZE, alone=False)
+
+
+def test_curves_of_all_steps(solved: tuple) -> None:  # type: ignore[type-arg]
+    engine, baseline, available = solved
+    curves = relief_curves(engine, baseline, SITES, available, SIZE)
+    np.testing.assert_allclose([float(c.relief_at(20.0)) for c in curves], [0.0, 20.0, 20.0], atol=1e-6)
+    np.testing.assert_allclose([float(c.relief_at(99.0)) for c in curves], [0.0, 45.0, 45.0], atol=1e-6)
+
+
+def test_site_at_an_unknown_bus_is_refused(solved: tuple) -> None:  # type: ignore[type-arg]
+    engine, baseline, available = solved
+    with pytest.raises(InputError, match="bus 'b9'"):
+        signals(engine, baseline, SITES.assign(bus=["b0", "b1", "b9"]), available, SIZE)
