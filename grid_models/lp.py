@@ -215,7 +215,7 @@ def build_problem(grid: Grid) -> Problem:
         offer=units["offer_per_mwh"].to_numpy(dtype=float)[dispatchable],
         unit_rank=_unit_ranks(grid, dispatchable),
         segment_rank=dispatchable.sum() + _segment_ranks(grid, segment_cost),
-        link_rank=1.0 + np.argsort(np.argsort(links.index.to_numpy(dtype=str), kind="stable")),
+        link_rank=_link_ranks(grid),
         link_from=_positions(links["from_bus"], bus),
         link_to=_positions(links["to_bus"], bus),
         link_p_mw=links["p_max_mw"].to_numpy(dtype=float),
@@ -238,6 +238,13 @@ def _segment_ranks(grid: Grid, cost: FloatArray) -> FloatArray:
     names = grid.segments["gen"].to_numpy(dtype=str)
     ranks = np.empty(len(cost))
     ranks[np.lexsort((np.arange(len(cost)), names, cost))] = np.arange(1, len(cost) + 1)
+    return ranks
+
+
+def _link_ranks(grid: Grid) -> FloatArray:
+    """Rank of links by name, the same in both directions."""
+    ranks = np.empty(len(grid.links))
+    ranks[np.argsort(grid.links.index.to_numpy(dtype=str), kind="stable")] = np.arange(1, len(ranks) + 1)
     return ranks
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import linprog
@@ -46,7 +47,7 @@ class Formulation:
         line = [grid.lines[end].map(bus).to_numpy(dtype=int) for end in ("from_bus", "to_bus")]
         sizes = [len(at[0]), len(at[1]), len(ends[0]), n_bus, n_bus, n_bus, len(sites)]
         edge = np.concatenate([[0], np.cumsum(sizes)])
-        parts = [slice(a, b) for a, b in zip(edge, edge[1:], strict=False)]
+        parts = [slice(a, b) for a, b in pairwise(edge)]
         self.segments, self.units, self.links, self.angle, self.shed, self.dump, self.sites = parts
         self.n = int(edge[-1])
 
