@@ -93,57 +93,43 @@ def test_dumping_bus_takes_load_without_relief_of_curtailment() -> None:
     np.testing.assert_allclose(step.marginal_curtailment, [1.0, 0.0], atol=1e-9)
 
 
-def triangle() -> DispatchEngine:
-    """Wind at b0, a plant at b1, load at b2; equal reactances, the line b0-b2 is small."""
+def test_loop_flow_makes_load_at_one_bus_harmful() -> None:
+    # Wind at b0, a plant at b1, load 90 at b2, equal reactances, b0-b2 limited to 40 MW.
+    # With sink b2 that line carries 2/3 of b0's injection and 1/3 of b1's:
+    # w + g = 90 and 2/3 w + 1/3 g = 40 give w = 30, g = 60.
     grid = small_grid(
         3,
         [(0, 1, 1e3), (1, 2, 1e3), (0, 2, 40.0)],
         generators=[(1, 200.0, 20.0)],
         units=[(0, "wind", 100.0)],
     )
-    return DispatchEngine(grid)
-
-
-def test_loop_flow_makes_load_at_one_bus_harmful_and_at_another_more_than_useful() -> None:
-    # Flow on b0-b2 with sink b2: 2/3 of b0's injection, 1/3 of b1's. With load 90 at b2 all binding:
-    # w + g = 90, 2/3 w + 1/3 g = 40 -> w = 30, g = 60.
-    engine = triangle()
-    step = engine.solve(np.array([0.0, 0.0, 90.0]), np.array([100.0]))
+    step = DispatchEngine(grid).solve(np.array([0.0, 0.0, 90.0]), np.array([100.0]))
     assert step.unit_p_mw[0] == pytest.approx(30.0)
     assert step.gen_p_mw[0] == pytest.approx(60.0)
-    # At b1: w + g = 91 and 2/3 w + 1/3 (g - 1) = 40 give dw = 0, so g serves it alone.
-    # At b0: 2/3 (w - 1) + 1/3 g = 40 and w + g = 91 give dw = 1. At b2: dw = -1.
+    # 1 MW more at a bus of which the line carries h: w + g = 91, 2/3 w + 1/3 g = 40 + h give dw = 3 h - 1.
     np.testing.assert_allclose(step.marginal_curtailment, [1.0, 0.0, -1.0], atol=1e-9)
 
 
-def test_relief_above_one_where_load_draws_flow_off_the_full_line() -> None:
-    # A must-run plant at b1 with a second wind farm behind the loop: load at b1 pulls power the other way.
-    # Four buses: wind w at b0, plant g at b3, ring b0-b1-b2-b3-b0 with the line b0-b1 limited to 30 MW and
-    # load 60 at b1. Sink b1: b0 sends 3/4, b3 2/4 over b0-b1. w + g = 60, 3/4 w + 2/4 g = 30 -> w = 0;
-    # load at b2 (draws 1/4 with sink b1): w + g = 61 and 3/4 w + 2/4 g - 1/4 = 30 -> dw = -1;
+@pytest.mark.parametrize(
+    ("rate", "plant", "wind", "relief"),
+    [
+        # w + g = 60, 3/4 w + 2/4 g = 35; dw = 4 h - 2.
+        (35.0, 3, 0, [1.0, -2.0, -1.0, 0.0]),
+        # w + g = 60, 2/4 w + 1/4 g = 20; dw = 4 h - 1: load at b0 relieves twice its own size.
+        (20.0, 2, 3, [2.0, -1.0, 0.0, 1.0]),
+    ],
+)
+def test_relief_can_be_far_above_one_and_far_below_zero(
+    rate: float, plant: int, wind: int, relief: list[float]
+) -> None:
+    # Ring b0-b1-b2-b3-b0 of equal lines, b0-b1 limited, load 60 at b1. With sink b1 the limited line carries
+    # h = 3/4, 0, 1/4, 2/4 of what b0...b3 inject; in both cases wind w = 20 and the plant g = 40.
     grid = small_grid(
         4,
-        [(0, 1, 35.0), (1, 2, 1e3), (2, 3, 1e3), (3, 0, 1e3)],
-        generators=[(3, 200.0, 20.0)],
-        units=[(0, "wind", 100.0)],
+        [(0, 1, rate), (1, 2, 1e3), (2, 3, 1e3), (3, 0, 1e3)],
+        generators=[(plant, 200.0, 20.0)],
+        units=[(wind, "wind", 100.0)],
     )
     step = DispatchEngine(grid).solve(np.array([0.0, 60.0, 0.0, 0.0]), np.array([100.0]))
-    # w + g = 60, 3/4 w + 2/4 g = 35 -> w = 20, g = 40.
     assert step.unit_p_mw[0] == pytest.approx(20.0)
-    # dw from w + g = 60 + d and 3/4 w + 2/4 g = 35 + h d, h = 3/4, 0, 1/4, 2/4 at b0..b3: dw = 4 h - 2.
-    np.testing.assert_allclose(step.marginal_curtailment, [1.0, -2.0, -1.0, 0.0], atol=1e-9)
-
-
-def test_relief_above_one_by_a_bus_beyond_the_farm() -> None:
-    # Chain of loops: b4 hangs at b0's side of the limited line such that load there relieves it more than
-    # wind at b0 fills it. Wind sits at b3 (h = 2/4), the plant at b2 (h = 1/4), load at b1, ring as above.
-    grid = small_grid(
-        4,
-        [(0, 1, 20.0), (1, 2, 1e3), (2, 3, 1e3), (3, 0, 1e3)],
-        generators=[(2, 200.0, 20.0)],
-        units=[(3, "wind", 100.0)],
-    )
-    step = DispatchEngine(grid).solve(np.array([0.0, 60.0, 0.0, 0.0]), np.array([100.0]))
-    # w + g = 60, 2/4 w + 1/4 g = 20 -> w = 20. dw from right sides 60 + d, 20 + h d: dw = 4 h - 1.
-    assert step.unit_p_mw[0] == pytest.approx(20.0)
-    np.testing.assert_allclose(step.marginal_curtailment, [2.0, -1.0, 0.0, 1.0], atol=1e-9)
+    np.testing.assert_allclose(step.marginal_curtailment, relief, atol=1e-9)
