@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import cast
 
@@ -187,15 +188,20 @@ def _known(where: str, what: str, name: str, known: object, findings: Findings) 
 
 def build_grid(section: GridSection) -> Grid:
     """Build the grid of a scenario; the last few are kept, they are never mutated."""
-    return _build_grid(section.source, section.name, section.options.model_dump_json())
+    options = section.options.model_dump_json(exclude_defaults=True)
+    return _build_grid(section.source, section.name, options)
 
 
 @lru_cache(maxsize=4)
 def _build_grid(source: str, name: str, options: str) -> Grid:
     """Build a grid from hashable arguments."""
-    values = json.loads(options)
-    values["must_run"] = tuple(values["must_run"])
-    return load_grid(source, name=name, **values)
+    return load_grid(source, name=name, **json.loads(options))
+
+
+def _has_plain_form(source: str) -> bool:
+    """Whether a grid source needs no options, so that buses can be checked when the options are wrong."""
+    parameters = signature(CATALOG[source]).parameters.values()
+    return all(parameter.default is not Parameter.empty for parameter in parameters)
 
 
 def _check_grids(scenario: Scenario, findings: Findings) -> None:
@@ -210,6 +216,8 @@ def _check_grids(scenario: Scenario, findings: Findings) -> None:
             findings.extend(
                 [Finding(f"grids.{i}.options.{f.where}", f.what, f.remedy) for f in error.findings]
             )
+            if not _has_plain_form(section.source):
+                continue
             grid = build_grid(GridSection(name=section.name, source=section.source))
         buses = set(grid.buses.index)
         if all(scenario.grid_of(site) != section.name for site in scenario.sites):

@@ -87,10 +87,11 @@ class TimeSection(Section):
 
 
 class GridOptions(Section):
-    """How the grid is built from its source."""
+    """How the grid is built; a source takes those it knows, and has its own default for none."""
 
-    must_run: tuple[str, ...] = Field(
-        default=("nuclear",), description="Fuels whose units always run at their minimum or above."
+    must_run: tuple[str, ...] | None = Field(
+        default=None,
+        description="Fuels whose units always run at their minimum or above (rts_gmlc: nuclear).",
     )
     line_rating_factor: Positive = Field(default=1.0, description="Factor on every branch rating. [1]")
     wind_scale: NonNegative = Field(default=1.0, description="Factor on wind capacity. [1]")
@@ -99,6 +100,22 @@ class GridOptions(Section):
     hvdc: bool = Field(default=True, description="Whether controllable HVDC links take part.")
     connection_limit_mw: dict[str, Positive] = Field(
         default_factory=dict, description="Rating of the radial connection a plant sits behind, by unit. [MW]"
+    )
+    case: str | None = Field(default=None, description="Name of the case, for source: pandapower_case.")
+    co2_kg_per_mwh: NonNegative | dict[str, NonNegative] | None = Field(
+        default=None, description="Emissions of generators, or by fuel, for source: pandapower_case. [kg/MWh]"
+    )
+    latitude: Annotated[FiniteFloat, Field(ge=-90, le=90)] | None = Field(
+        default=None, description="Where a case without places is, for source: pandapower_case. [degree]"
+    )
+    longitude: Annotated[FiniteFloat, Field(ge=-180, le=180)] | None = Field(
+        default=None, description="The same. [degree]"
+    )
+    utc_offset_h: Annotated[FiniteFloat, Field(ge=-12, le=14)] | None = Field(
+        default=None, description="Its clock against UTC, for source: pandapower_case. [h]"
+    )
+    units: tuple[dict[str, JsonValue], ...] | None = Field(
+        default=None, description="Its renewable units (unit, bus, technology, p_nom_mw), likewise."
     )
 
 
