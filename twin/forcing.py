@@ -119,8 +119,8 @@ def make_forcing(scenario: Scenario, section: GridSection) -> Forcing:
         generated = _generated(grid.weather_sites(MODELLED), grid, scenario, section)
         weather, modelled = {"synthetic": generated}, _power(generated, grid.units)
     others = [t for t in grid.units["technology"].unique() if t not in MODELLED]
-    rest = grid.recorded(time, others, series=section.weather.series)
-    available = xr.concat([modelled, rest], "unit", join="exact", combine_attrs="drop")
+    rest = [grid.recorded(time, others, series=section.weather.series)] if others else []
+    available = xr.concat([modelled, *rest], "unit", join="exact", combine_attrs="drop")
     generation = generation_dataset(available.sel(unit=grid.units.index.to_numpy(dtype=object)), grid.units)
     generation.attrs["source"] = section.weather.source
     generation.attrs["synthetic"] = int(section.weather.source == "synthetic")

@@ -16,12 +16,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 from pydantic import JsonValue
 
 from twin.provenance import code_fingerprint, package_versions
-from twin.store import tree_of, write_tree
+from twin.store import in_order, tree_of, write_tree
 
 Groups = dict[str, xr.Dataset]
 
@@ -80,14 +79,6 @@ class StageCache:
                     raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-
-
-def in_order(data: xr.Dataset) -> xr.Dataset:
-    """Return a Dataset as it comes back from a store: arrays laid out in the order of their dims.
-
-    Sums depend on the layout in their last bits, and must not on whether a stage was computed or read.
-    """
-    return data.copy(data={name: np.ascontiguousarray(data[name].to_numpy()) for name in data.data_vars})
 
 
 def stage_key(name: str, parts: Mapping[str, JsonValue]) -> str:

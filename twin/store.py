@@ -163,9 +163,17 @@ def finite(value: JsonValue) -> JsonValue:
     return value
 
 
+def in_order(data: xr.Dataset) -> xr.Dataset:
+    """Return a Dataset as it comes back from a store: arrays laid out in the order of their dims.
+
+    Sums depend on the layout in their last bits, and must not on whether a stage was computed or read.
+    """
+    return data.copy(data={name: np.ascontiguousarray(data[name].to_numpy()) for name in data.data_vars})
+
+
 def storable(data: xr.Dataset) -> xr.Dataset:
     """Return a Dataset that Zarr takes without loss: object strings, no encodings, plain attributes."""
-    clean = data.drop_encoding()
+    clean = in_order(data.drop_encoding())
     for name, variable in clean.variables.items():
         if variable.dtype.kind in {"U", "T"} or isinstance(variable.dtype, pd.StringDtype):
             clean = (

@@ -241,3 +241,20 @@ def test_real_weather_is_aligned_by_local_month_day_and_hour(real_data: Path) ->
 def test_the_bound_of_curves_adds_up_over_grids() -> None:
     curve = ReliefCurve(np.array([0.0, 10.0]), np.array([0.0, 8.0]))
     assert math.isclose(bound_absorbed_mwh([curve, curve], 0.5, 7.5), 0.8 * 7.5)
+
+
+def test_another_grid_of_the_catalog_runs() -> None:
+    options = {"case": "case_illinois200", "co2_kg_per_mwh": 400, "latitude": 40, "longitude": -89}
+    wind = {"unit": "w1", "bus": "10", "technology": "wind", "p_nom_mw": 400}
+    scenario = load_scenario(
+        {
+            "time": {"start": "2020-06-01T00:00Z", "days": 1, "drain_days": 0, "history_days": 1},
+            "grids": [{"source": "pandapower_case", "options": {**options, "units": [wind]}}],
+            "sites": [{"name": "a", "bus": "10", "n_gpus": 80}],
+            "jobs": {"max_gpus": 64},
+            "policies": ["static"],
+        }
+    )
+    summary = run(scenario).summary
+    assert cast("float", summary["available_mwh"]) > 0
+    assert cast("float", summary["max_balance_error_mw"]) < 1e-6
