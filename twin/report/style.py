@@ -92,6 +92,7 @@ def draw(
         The picture, as SVG.
     """
     with mpl.rc_context():
+        mpl.rcdefaults()  # what other libraries set must not show
         mpl.rcParams.update(_RC)  # type: ignore[arg-type]  # the stub wants its keys as literals
         figure = Figure(figsize=size, layout="constrained")
         paint(figure)
