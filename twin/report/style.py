@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import GraphicsContextBase, RendererBase
 from matplotlib.figure import Figure
 
 INK = "#1f2933"
@@ -91,7 +93,7 @@ def draw(
     Picture
         The picture, as SVG.
     """
-    with mpl.rc_context():
+    with mpl.rc_context(), _plain_strokes():
         mpl.rcdefaults()  # what other libraries set must not show
         mpl.rcParams.update(_RC)  # type: ignore[arg-type]  # the stub wants its keys as literals
         figure = Figure(figsize=size, layout="constrained")
@@ -100,6 +102,17 @@ def draw(
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
     return Picture(f"data:image/svg+xml;base64,{encoded}", alt, caption, wide)
+
+
+@contextmanager
+def _plain_strokes() -> Iterator[None]:
+    """Draw with matplotlib's own strokes: pandapower's plotting makes line ends round for everyone."""
+    held = RendererBase.new_gc
+    RendererBase.new_gc = lambda _: GraphicsContextBase()  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        RendererBase.new_gc = held  # type: ignore[method-assign]
 
 
 def policy_colours(policies: list[str]) -> dict[str, str]:
