@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ import xarray as xr
 from pydantic import JsonValue
 
 from twin.provenance import code_fingerprint, package_versions
-from twin.store import in_order, tree_of, write_tree
+from twin.store import in_order, sibling, write_tree
 
 Groups = dict[str, xr.Dataset]
 
@@ -67,9 +66,9 @@ class StageCache:
         return _read(path)
 
     def _keep(self, path: Path, groups: Groups) -> None:
-        """Write a result; if another process was faster, leave that one."""
+        """Write a result; if somebody else was faster, leave that one."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.new-{os.getpid()}")
+        draft = sibling(path, "new")
         try:
             write_tree(groups, draft, {})
             try:
@@ -102,4 +101,4 @@ def _read(path: Path) -> Groups:
         }
 
 
-__all__ = ["Groups", "StageCache", "stage_key", "tree_of"]
+__all__ = ["Groups", "StageCache", "stage_key"]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -80,7 +80,7 @@ def write_result(
     """
     target = check_directory(directory)
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = _sibling(target, "new")
+    draft = sibling(target, "new")
     try:
         draft.mkdir()
         _write_files(result, draft)
@@ -249,7 +249,7 @@ def _replace(draft: Path, target: Path) -> None:
     if not target.exists():
         draft.rename(target)
         return
-    old = _sibling(target, "old")
+    old = sibling(target, "old")
     target.rename(old)
     try:
         draft.rename(target)
@@ -259,9 +259,9 @@ def _replace(draft: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _sibling(target: Path, kind: str) -> Path:
-    """Return a path beside the target that no other process uses."""
-    return target.parent / f".{target.name}.{kind}-{os.getpid()}"
+def sibling(target: Path, kind: str) -> Path:
+    """Return a path beside the target that nobody else uses, no thread and no process on any machine."""
+    return target.parent / f".{target.name}.{kind}-{uuid4().hex}"
 
 
 def _read_json(path: Path) -> dict[str, JsonValue]:

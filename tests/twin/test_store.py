@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pandas as pd
@@ -126,6 +128,22 @@ def test_a_stage_is_computed_once_and_found_again(tmp_path: Path) -> None:
     assert kept["g"]["x"].values.flags.c_contiguous
     assert found["g"]["x"].values.flags.c_contiguous
     assert stage_key("s", {"seed": 2}) != key
+
+
+def test_threads_that_compute_one_stage_at_once_never_see_half_of_it(tmp_path: Path) -> None:
+    together = Barrier(4)
+    groups = {f"g{k}": xr.Dataset({"x": ("n", np.arange(100.0) + k)}) for k in range(8)}
+
+    def compute() -> dict[str, xr.Dataset]:
+        together.wait()
+        return groups
+
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(StageCache(tmp_path).get, "s", "0" * 64, compute) for _ in range(4)]
+    for future in futures:
+        xr.testing.assert_identical(future.result()["g7"], groups["g7"])
+        assert sorted(future.result()) == sorted(groups)
+    assert [path.name for path in tmp_path.iterdir()] == [f"s-{'0' * 32}.zarr"]
 
 
 def test_a_stage_that_fails_leaves_nothing(tmp_path: Path) -> None:
