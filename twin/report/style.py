@@ -108,7 +108,7 @@ def draw(
 def _plain_strokes() -> Iterator[None]:
     """Draw with matplotlib's own strokes: pandapower's plotting makes line ends round for everyone."""
     held = RendererBase.new_gc
-    RendererBase.new_gc = lambda _: GraphicsContextBase()  # type: ignore[method-assign]
+    RendererBase.new_gc = lambda _: GraphicsContextBase()  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
