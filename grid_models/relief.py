@@ -67,7 +67,11 @@ class ReliefModel:
     """
 
     def __init__(self, engine: DispatchEngine, site_bus: Sequence[int] | IntArray) -> None:
-        self._problem = engine.problem.with_sites(site_bus)
+        # Sites stand in the order of their buses' names, so that no answer depends on the caller's order.
+        position = np.asarray(site_bus, dtype=np.int64)
+        names = engine.grid.buses.index.to_numpy(dtype=str)[position]
+        self._order = np.argsort(names, kind="stable")
+        self._problem = engine.problem.with_sites(position[self._order])
         self._lines = engine.lines
         self._models: dict[bool, Model] = {}
 
@@ -102,7 +106,9 @@ class ReliefModel:
             Absorbable power. [MW]
         """
         step = self._step(load_p_mw, available_p_mw, site_max_p_mw, shed_p_mw, dump_p_mw)
-        return self._shared(step, step.solve(theta), site_max_p_mw)
+        result = np.empty(len(self._order))
+        result[self._order] = self._shared(step, step.solve(theta), site_max_p_mw[self._order])
+        return result
 
     def relief_curve(
         self,
@@ -144,7 +150,7 @@ class ReliefModel:
         shed: FloatArray | None,
         dump: FloatArray | None,
     ) -> _Step:
-        upper = np.concatenate([self._problem.upper(available), site_max])
+        upper = np.concatenate([self._problem.upper(available), site_max[self._order]])
         slack = [s for s in (shed, dump) if s is not None and s.any()]
         if slack:
             none = np.zeros(self._problem.n_bus)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -97,6 +99,24 @@ def test_absorbable_load_has_the_greatest_gain(
         form.low[form.sites], form.high[form.sites] = np.maximum(chosen - 1e-7, 0.0), chosen + 1e-7
         reached = float(cost @ form.minimise(cost))
         assert reached == pytest.approx(best, abs=CLOSE_MW)
+
+
+@settings(max_examples=30)
+@given(sited(), st.randoms(use_true_random=False))
+def test_a_site_s_share_does_not_depend_on_the_order_of_sites(
+    sites: tuple[Case, np.ndarray, np.ndarray], shuffler: Random
+) -> None:
+    case, bus, size = sites
+    order = list(range(len(bus)))
+    shuffler.shuffle(order)
+    engine = DispatchEngine(case.grid)
+    plain, shuffled = ReliefModel(engine, bus), ReliefModel(engine, bus[order])
+    for load, available in zip(case.load_p_mw, case.available_p_mw, strict=True):
+        before = engine.solve(load, available)
+        slack = {"shed_p_mw": before.shed_p_mw + 1e-9, "dump_p_mw": before.dump_p_mw + 1e-9}
+        expected = plain.absorbable(load, available, size, 0.5, **slack)
+        found = shuffled.absorbable(load, available, size[order], 0.5, **slack)
+        assert found == pytest.approx(expected[order], abs=1e-6)
 
 
 def test_sites_on_a_copper_plate_share_in_proportion_to_their_size() -> None:
