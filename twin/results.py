@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from pydantic import JsonValue
 
-from grid_models import relief_curves, windows
+from grid_models import ReliefCurve, relief_curves, windows
 from twin.accounting import account
 from twin.forcing import ALIGNMENT_RULE, RECORDED_RULE, SERIES_RULE, SYNTHETIC_RULE, input_files
 from twin.policies import POLICIES
@@ -91,29 +91,47 @@ def assemble(prepared: Prepared, progress: Progress) -> Result:
 def policy_bound_mwh(
     prepared: Prepared, record: SimulationRecord, baselines: list[xr.Dataset]
 ) -> float | None:
-    """Most that perfect foresight could absorb with a policy's energy; None where it is not proven. [MWh]
-
-    Where a policy's own dispatch sheds or dumps more than the one without compute, the curves of its grid are
-    computed anew with that granted, so that what the policy did stays among what the bound is taken over.
-    """
+    """Most that perfect foresight could absorb with a policy's energy; None where it is not proven. [MWh]"""
     if prepared.scenario.objective != "priority":
         return None
-    curves = []
-    for i, (grid, baseline) in enumerate(zip(prepared.grids, baselines, strict=True)):
-        own = {name: record.grids[i][name] for name in ("shed_p_mw", "dump_p_mw")}
-        if any(np.any(own[name] > baseline[name].to_numpy() + 1e-9) for name in own):
-            first = prepared.scenario.time.n_history
-            named = pd.DataFrame({"bus": [prepared.inputs.sites.bus[k] for k in grid.site_index]})
-            available = prepared.inputs.grids[i].available_p_mw
-            most = prepared.max_p_mw[first:, grid.site_index]
-            shed, dump = own["shed_p_mw"], own["dump_p_mw"]
-            curves += relief_curves(
-                grid.engine, baseline, named, available, most, shed_p_mw=shed, dump_p_mw=dump
-            )
-        else:
-            curves += prepared.curves[i]
+    curves = [
+        curve
+        for i, baseline in enumerate(baselines)
+        for curve in _curves_with_own(prepared, record, i, baseline)
+    ]
     energy = float(record.sites["load_p_mw"].sum() * record.step_h)
     return bound_absorbed_mwh(curves, record.step_h, energy)
+
+
+def _curves_with_own(
+    prepared: Prepared, record: SimulationRecord, index: int, baseline: xr.Dataset
+) -> list[ReliefCurve]:
+    """Return the relief curves of a grid such that what a policy did is among what they are taken over.
+
+    A step is computed anew where the policy's own dispatch sheds or dumps more than the one without compute,
+    or where a site draws more than its devices can: the network's power comes on top.
+    """
+    grid, first = prepared.grids[index], prepared.scenario.time.n_history
+    usual = prepared.max_p_mw[first:, grid.site_index]
+    most = np.maximum(usual, record.sites["load_p_mw"][:, grid.site_index])
+    shed, dump = (record.grids[index][name] for name in ("shed_p_mw", "dump_p_mw"))
+    before = (usual, baseline["shed_p_mw"].to_numpy(), baseline["dump_p_mw"].to_numpy())
+    more = [np.any(own > was + 1e-9, axis=1) for own, was in zip((most, shed, dump), before, strict=True)]
+    steps = np.flatnonzero(np.any(more, axis=0))
+    curves = list(prepared.curves[index])
+    if steps.size:
+        anew = relief_curves(
+            grid.engine,
+            baseline.isel(time=steps),
+            pd.DataFrame({"bus": [prepared.inputs.sites.bus[k] for k in grid.site_index]}),
+            prepared.inputs.grids[index].available_p_mw[steps],
+            most[steps],
+            shed_p_mw=shed[steps],
+            dump_p_mw=dump[steps],
+        )
+        for step, curve in zip(steps.tolist(), anew, strict=True):
+            curves[step] = curve
+    return curves
 
 
 def power_balance_error_mw(dispatched: xr.Dataset) -> float:

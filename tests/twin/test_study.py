@@ -71,6 +71,17 @@ def test_balances_close_and_no_policy_exceeds_its_bound(small_result: Result) ->
         assert score["absorbed_mwh"] <= score["bound_absorbed_mwh"] * (1 + 1e-9) + 1e-6
 
 
+def test_the_power_of_the_network_lifts_no_policy_above_its_bound() -> None:
+    changes = ["time.days=1", "time.drain_days=1", "time.history_days=7", "wan.energy_kwh_per_gb=5"]
+    scenario = load_scenario("default", overrides=[*changes, "policies=[energy_greedy]"])
+    result = run(scenario)
+    drawn = result.data["sites/energy_greedy"]["load_p_mw"]
+    most = result.data["signals"]["max_p_mw"].sel(time=drawn["time"])
+    assert (drawn > most + 1.0).any()
+    score = scores(result)["energy_greedy"]
+    assert score["absorbed_mwh"] <= score["bound_absorbed_mwh"] + 1e-6
+
+
 def test_curtailed_energy_splits_into_its_causes(small_result: Result) -> None:
     summary = cast("dict[str, float]", small_result.summary)
     parts = summary["curtailed_oversupply_mwh"] + summary["curtailed_congestion_mwh"]
