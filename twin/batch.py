@@ -22,8 +22,10 @@ import pandas as pd
 from pydantic import JsonValue
 
 from twin.batch_model import Batch
+from twin.forcing import input_files
 from twin.preparation import baseline_key, prepare_baselines
 from twin.progress import Progress, silent
+from twin.provenance import provenance
 from twin.scenario import load_scenario
 from twin.scenario_model import Scenario
 from twin.scenario_text import dump_yaml, parse_yaml
@@ -186,7 +188,7 @@ def _claimed(root: Path, batch: Batch) -> Iterator[None]:
     """Make the directory this batch's own, and keep every other process out while it runs."""
     text = dump_yaml(batch.to_mapping())
     held = root / "batch.yaml"
-    if root.is_dir() and any(root.iterdir()) and not held.is_file():
+    if root.is_dir() and not held.is_file() and any(not _is_draft(path) for path in root.iterdir()):
         raise _refusal(root, "is not empty and holds no batch", "name a new or an empty directory")
     if held.is_file() and held.read_text(encoding="utf-8") != text:
         raise _refusal(root, "holds another batch", "name another directory, or run the batch that is there")
@@ -212,17 +214,25 @@ def _refusal(root: Path, what: str, remedy: str) -> InputError:
 
 
 def _is_done(directory: Path, scenario: Scenario) -> bool:
-    """Whether a directory holds the result of a scenario."""
-    return (
-        is_result(directory)
-        and (directory / "scenario.yaml").read_text(encoding="utf-8") == scenario.to_yaml()
-    )
+    """Whether a directory holds the result of a scenario as code, packages and input files are now."""
+    if not is_result(directory):
+        return False
+    if (directory / "scenario.yaml").read_text(encoding="utf-8") != scenario.to_yaml():
+        return False
+    made = json.loads((directory / "provenance.json").read_text(encoding="utf-8"))
+    now = provenance(scenario, input_files(scenario))
+    return all(made.get(key) == now[key] for key in ("python", "versions", "code_sha256", "inputs"))
+
+
+def _is_draft(path: Path) -> bool:
+    """Whether a path is a draft, or what a draft was about to replace, of a run that was interrupted."""
+    return path.name.startswith(".") and (".new-" in path.name or ".old-" in path.name)
 
 
 def _remove_drafts(root: Path) -> None:
     """Remove what an interrupted run left unfinished."""
     for folder in (root, root / "scenarios", root / "stages"):
-        for draft in folder.glob(".*.new-*") if folder.is_dir() else ():
+        for draft in [path for path in folder.iterdir() if _is_draft(path)] if folder.is_dir() else ():
             if draft.is_dir():
                 shutil.rmtree(draft, ignore_errors=True)
             else:

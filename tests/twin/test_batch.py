@@ -108,6 +108,23 @@ def test_a_foreign_directory_and_another_batch_are_refused(tmp_path: Path) -> No
         run_batch(batch, tmp_path / "other")
 
 
+def test_an_interrupted_start_is_gone_on_with_and_results_of_other_code_are_made_again(
+    tmp_path: Path, scheduler: str
+) -> None:
+    batch = load_batch({"base": BASE, "axes": [{"key": "seed", "values": [1, 2]}]})
+    (tmp_path / ".batch.yaml.new-1").touch()
+    first = run_batch(batch, tmp_path, client=scheduler)
+    kept, old = (tmp_path / "scenarios" / name / "provenance.json" for name in first.done)
+    (tmp_path / "scenarios" / ".left.old-1").mkdir()
+    made = old.read_text(encoding="utf-8")
+    old.write_text(json.dumps({**json.loads(made), "code_sha256": "0"}), encoding="utf-8")
+    before = kept.stat().st_mtime_ns
+    assert run_batch(batch, tmp_path, client=scheduler) == first
+    assert old.read_text(encoding="utf-8") == made
+    assert kept.stat().st_mtime_ns == before
+    assert not list(tmp_path.rglob(".*"))
+
+
 def test_one_failing_scenario_is_recorded_and_does_not_stop_the_rest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], scheduler: str
 ) -> None:
