@@ -46,16 +46,26 @@ def provenance(scenario: Scenario, inputs: Iterable[Path]) -> dict[str, JsonValu
     Returns
     -------
     dict
-        Keys ``python``, ``versions``, ``git_hash``, ``code_sha256``, ``seed``, ``weather_seeds``, ``inputs``.
+        Keys ``python``, ``versions``, ``git_hash``, ``code_sha256``, ``seed``, ``inputs``: the checksum of
+        each file by its name, with as many folders as tell files of one name apart.
     """
+    files = sorted(set(inputs))
     return {
         "python": platform.python_version(),
         "versions": {name: value for name, value in package_versions().items()},
         "git_hash": git_hash(),
         "code_sha256": code_fingerprint(),
         "seed": scenario.seed,
-        "inputs": {path.name: file_sha256(path) for path in sorted(set(inputs))},
+        "inputs": {name: file_sha256(path) for name, path in zip(_ends(files), files, strict=True)},
     }
+
+
+def _ends(paths: list[Path]) -> list[str]:
+    """Return the shortest ends of paths, equally deep, that tell all of them apart."""
+    depth = 1
+    while len({path.parts[-depth:] for path in paths}) < len(paths):
+        depth += 1
+    return ["/".join(path.parts[-depth:]) for path in paths]
 
 
 @lru_cache(maxsize=1)

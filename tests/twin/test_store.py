@@ -118,6 +118,15 @@ def test_input_files_are_named_with_their_checksums(small_scenario: Scenario, tm
     assert inputs == {"trace.csv": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}
 
 
+def test_input_files_of_one_name_are_all_there(small_scenario: Scenario, tmp_path: Path) -> None:
+    for folder in ("sun", "wind"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "2013.csv").write_text(folder, encoding="utf-8")
+    files = [tmp_path / "wind" / "2013.csv", tmp_path / "sun" / "2013.csv"]
+    inputs = provenance(small_scenario, [*files, files[0]])["inputs"]
+    assert inputs == {f"{path.parent.name}/2013.csv": file_sha256(path) for path in files}
+
+
 def test_a_stage_is_computed_once_and_found_again(tmp_path: Path) -> None:
     data = xr.Dataset({"x": (("a", "b"), np.asfortranarray(np.arange(6.0).reshape(2, 3)))})
     key = stage_key("s", {"seed": 1})
