@@ -181,3 +181,7 @@ def _progress(quiet: bool) -> Progress:
 def _say(text: str, stream: TextIO | None = None) -> None:
     """Write a line, to standard output if not told otherwise."""
     (sys.stdout if stream is None else stream).write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,7 +12,7 @@ import pandas as pd
 
 from twin._arrays import FloatArray, IntArray
 from twin.migration import BIT_PER_BYTE, KWH_PER_MWH, MigrationModel
-from twin.sites import SiteTable, gpu_limit
+from twin.sites import HOTTEST_C, SiteTable, gpu_limit
 from twin.wan import Wan
 from weather import Findings
 
@@ -184,10 +184,11 @@ class SimulationInputs:
     def gpu_capacity(self) -> IntArray:
         """GPUs that may be in use at each site without its import limit ever being exceeded during the run.
 
-        The hottest step of the run counts, as it would for the one who sizes a site: no job has to be stopped
-        because the afternoon is warm. The network is counted as if every link of the site were busy.
+        A day of `twin.sites.HOTTEST_C` counts, as it does for the one who sizes a site: no job has to be
+        stopped because the afternoon is warm, and the weather to come cannot be read from it.
+        The network is counted as if every link of the site were busy.
         """
-        limit = np.min(gpu_limit(self.sites, self.temp_air, self._network_mw()), axis=0)
+        limit = gpu_limit(self.sites, HOTTEST_C, self._network_mw())
         return np.asarray(np.minimum(limit, self.sites.n_gpus), dtype=np.int64)
 
 
@@ -277,6 +278,7 @@ def _check_values(inputs: SimulationInputs, findings: Findings) -> None:
             findings.add(where, f"grid index {grid}, but there are {len(inputs.grids)} grids")
         elif not 0 <= bus < inputs.grids[grid].load_p_mw.shape[1]:
             findings.add(where, f"bus index {bus} is not in grid {inputs.grids[grid].name!r}")
+    _check_heat(inputs, findings)
     table = inputs.table
     if np.any(np.diff(table.submit_s) < 0):
         findings.add("jobs.submit_s", "not sorted", "sort the job table by submit_s")
@@ -296,3 +298,14 @@ def _check_values(inputs: SimulationInputs, findings: Findings) -> None:
         )
     if len(too_wide) > 5:
         findings.add("jobs", f"{len(too_wide) - 5} more jobs do not fit their origin")
+
+
+def _check_heat(inputs: SimulationInputs, findings: Findings) -> None:
+    """A site with an import limit is sized for `HOTTEST_C`; beyond, its limit could be exceeded."""
+    hottest = np.max(inputs.temp_air, axis=0, initial=-np.inf)
+    for i in np.flatnonzero((hottest > HOTTEST_C) & np.isfinite(inputs.sites.import_limit_mw)):
+        findings.add(
+            f"site {inputs.sites.name[i]!r}",
+            f"{hottest[i]:.1f} °C outdoors, but sites with an import limit are sized for {HOTTEST_C:g} °C",
+            "check the weather, or leave import_limit_mw out",
+        )

@@ -172,7 +172,7 @@ def _forcing_key(scenario: Scenario, section: GridSection) -> str:
     files = [name for entry in weather.files for name in (entry.solar, entry.wind) if name is not None]
     parts: dict[str, JsonValue] = {
         "time": scenario.time.model_dump(mode="json", exclude={"tick_s"}),
-        "grid": section.model_dump(mode="json", exclude={"name"}),
+        "grid": section.model_dump(mode="json"),
         "seed": weather_seed(scenario, section) if weather.source == "synthetic" else None,
         "files": {name: file_sha256(resolve_file(name)) for name in files},
     }

@@ -205,7 +205,8 @@ def _has_plain_form(source: str) -> bool:
 
 
 def _check_grids(scenario: Scenario, findings: Findings) -> None:
-    """Check what can only be known from the grids themselves: buses and units."""
+    """Check what can only be known from the grids themselves: buses, units and currency."""
+    currencies: dict[str, str] = {}
     for i, section in enumerate(scenario.grids):
         if section.source not in CATALOG:
             _known(f"grids.{i}.source", "grid source", section.source, CATALOG, findings)
@@ -219,6 +220,7 @@ def _check_grids(scenario: Scenario, findings: Findings) -> None:
             if not _has_plain_form(section.source):
                 continue
             grid = build_grid(GridSection(name=section.name, source=section.source))
+        currencies[section.name] = grid.currency
         buses = set(grid.buses.index)
         if all(scenario.grid_of(site) != section.name for site in scenario.sites):
             findings.add(
@@ -239,6 +241,9 @@ def _check_grids(scenario: Scenario, findings: Findings) -> None:
                     findings.add(f"grids.{i}.weather.assign", f"grid {section.name!r} has no unit {unit!r}")
                 if place not in places:
                     findings.add(f"grids.{i}.weather.assign.{unit}", f"no weather file for {place!r}")
+    if len(set(currencies.values())) > 1:
+        named = ", ".join(f"{name} in {currency}" for name, currency in currencies.items())
+        findings.add("grids", f"costs of different currencies cannot be added: {named}", "give one currency")
 
 
 def _check_weather_files(scenario: Scenario, findings: Findings) -> None:

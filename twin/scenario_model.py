@@ -71,11 +71,6 @@ class TimeSection(Section):
         return self.history_days * self.steps_per_day
 
     @property
-    def n_study(self) -> int:
-        """Signal steps in which jobs arrive."""
-        return self.days * self.steps_per_day
-
-    @property
     def n_run(self) -> int:
         """Signal steps of study and drain."""
         return (self.days + self.drain_days) * self.steps_per_day
@@ -113,6 +108,9 @@ class GridOptions(Section):
     )
     utc_offset_h: Annotated[FiniteFloat, Field(ge=-12, le=14)] | None = Field(
         default=None, description="Its clock against UTC, for source: pandapower_case. [h]"
+    )
+    currency: str | None = Field(
+        default=None, description="Currency of its costs, for source: pandapower_case (EUR)."
     )
     units: tuple[dict[str, JsonValue], ...] | None = Field(
         default=None, description="Its renewable units (unit, bus, technology, p_nom_mw), likewise."

@@ -27,8 +27,8 @@ MIXED_COOLING_K = 8.0
 COP_AT_REFERENCE, COP_REFERENCE_C, COP_SLOPE_PER_K, COP_MIN = 5.0, 25.0, 0.1, 2.0
 """Chiller of the SustainDC model [sdc]_: COP 5.0 at 25 °C, 0.1 less per K (form recalled), at least 2."""
 
-HOTTEST_C = 45.0
-"""Outdoor temperature at which a site's import limit must still carry its idle draw. [°C]"""
+HOTTEST_C = 50.0
+"""Outdoor temperature a site is sized for: its import limit must carry what may run on such a day. [°C]"""
 
 W_PER_MW = 1e6
 
@@ -158,7 +158,7 @@ def make_sites(
     ------
     InputError
         With every finding: lengths that differ, repeated names, unknown devices, negative or missing numbers,
-        or an import limit below what the idle site draws at 45 °C.
+        or an import limit below what the idle site draws at 50 °C.
     """
     n = len(name)
     given: dict[str, Sequence[object]] = {

@@ -175,7 +175,7 @@ def small_runs(draw: st.DrawFn) -> SimulationInputs:
         migratable=draw(st.lists(st.booleans(), min_size=n_jobs, max_size=n_jobs)) if n_jobs else True
     ).astype({"migratable": bool})
     wind = np.array(draw(st.lists(st.sampled_from([0.0, 4.0, 20.0, 70.0]), min_size=16, max_size=24)))
-    limits = draw(st.sampled_from([None, (3.2, 4.0, 9.0)]))
+    limits = draw(st.sampled_from([None, (3.8, 4.8, 10.5)]))
     return make_inputs(
         jobs,
         wind_mw=wind,

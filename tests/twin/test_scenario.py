@@ -128,6 +128,27 @@ def test_a_site_in_an_unknown_grid_and_a_grid_without_sites_are_refused() -> Non
     ]
 
 
+def test_grids_of_two_currencies_are_refused_and_one_may_be_named() -> None:
+    options: dict[str, JsonValue] = {
+        "case": "case_illinois200",
+        "co2_kg_per_mwh": 400,
+        "latitude": 40,
+        "longitude": -89,
+        "units": [{"unit": "w1", "bus": "10", "technology": "wind", "p_nom_mw": 400}],
+    }
+    raw: dict[str, JsonValue] = {
+        "grids": [{"name": "rts_gmlc"}, {"name": "case", "source": "pandapower_case", "options": options}],
+        "sites": [
+            {"name": "a", "grid": "rts_gmlc", "bus": 303, "n_gpus": 80},
+            {"name": "b", "grid": "case", "bus": 10, "n_gpus": 80},
+        ],
+    }
+    what = "costs of different currencies cannot be added: rts_gmlc in USD, case in EUR"
+    assert refused(raw) == [f"grids: {what}; give one currency"]
+    options["currency"] = "USD"
+    assert len(load_scenario(raw).grids) == 2
+
+
 def test_yaml_is_read_without_its_surprises() -> None:
     assert parse_value("1e-3", "x") == 0.001
     assert parse_value("2020-04-06", "x") == "2020-04-06"

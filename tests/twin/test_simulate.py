@@ -16,7 +16,7 @@ from twin.policies import POLICIES
 from twin.record import SimulationRecord
 from twin.scheduler import usage
 from twin.simulate import Simulation, run_simulation
-from twin.sites import idle_power_mw, site_power_mw
+from twin.sites import HOTTEST_C, idle_power_mw, site_power_mw
 from twin.state import Phase
 from weather import InputError
 
@@ -198,10 +198,22 @@ def test_the_network_is_within_the_import_limit_too() -> None:
     """A limit of exactly 2400 GPUs' power carries fewer when links draw 400 Gbit/s at 1 Wh/GB both ways."""
     jobs = job_table([(0.0, 8, 1.0, 1.0, 0)])
     free = make_inputs(jobs, wind_mw=windy(2))
-    limit = site_power_mw(free.sites, np.full(3, 2400.0), np.zeros(3), 10.0)
+    limit = site_power_mw(free.sites, np.full(3, 2400.0), np.zeros(3), HOTTEST_C)
     tight = make_inputs(jobs, wind_mw=windy(2), import_limit_mw=list(limit), access_gbit_per_s=400.0)
     network_mw = 0.85 * 400.0 / 8 * 3600 * 0.001 / 1000
-    per_gpu_mw = (limit - idle_power_mw(free.sites, 10.0)) / 2400
+    per_gpu_mw = (limit - idle_power_mw(free.sites, HOTTEST_C)) / 2400
     expected = np.floor(2400 - network_mw / per_gpu_mw)
     np.testing.assert_array_equal(tight.gpu_capacity, expected)
     np.testing.assert_array_equal(free.gpu_capacity, 3200)
+
+
+def test_the_heat_to_come_does_not_show_in_what_may_run() -> None:
+    inputs = make_inputs(job_table([(0.0, 8, 1.0, 1.0, 0)]), wind_mw=windy(3), import_limit_mw=[2.0] * 3)
+    warm = inputs.temp_air.copy()
+    warm[-1] = 40.0
+    later = replace(inputs, temp_air=warm)
+    assert np.all((inputs.gpu_capacity > 0) & (inputs.gpu_capacity < inputs.sites.n_gpus))
+    np.testing.assert_array_equal(later.gpu_capacity, inputs.gpu_capacity)
+    warm[-1] = 51.0
+    with pytest.raises(InputError, match=r"51.0 °C outdoors, but .* sized for 50 °C"):
+        replace(inputs, temp_air=warm)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from twin.hardware import DEVICES
 from twin.sites import (
+    HOTTEST_C,
     SiteTable,
     cooling_factor,
     gpu_limit,
@@ -124,9 +125,9 @@ def test_gpu_limit_is_the_largest_number_within_the_import_limit(
 
 def test_gpu_limit_at_the_exact_power_of_so_many_devices() -> None:
     for n in range(0, 1001, 7):
-        exact = float(site_power_mw(table().select([0]), [n], [0], 45.0)[0])
+        exact = float(site_power_mw(table().select([0]), [n], [0], HOTTEST_C)[0])
         sites = table(import_limit_mw=[exact, np.inf, np.inf]).select([0])
-        assert gpu_limit(sites, 45.0)[0] == n
+        assert gpu_limit(sites, HOTTEST_C)[0] == n
 
 
 def test_gpu_limit_shrinks_with_network_power_and_never_below_zero() -> None:

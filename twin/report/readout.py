@@ -117,9 +117,3 @@ def total(data: xr.Dataset, name: str) -> Floats:
     variable = data[name]
     dims = [dim for dim in variable.dims if dim != "time"]
     return np.asarray(variable.sum(dims).values, dtype=np.float64)
-
-
-def of_study(result: Result, time: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:
-    """Return which steps lie in the study, before the drain."""
-    start = result.scenario.time.start_utc.tz_localize(None)
-    return np.asarray(time < start + pd.Timedelta(days=result.scenario.time.days))
