@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from twin.scenario import find_scenario
 from twin.scenario_model import Name, Section
-from twin.scenario_text import parse_yaml, set_key
+from twin.scenario_text import read_yaml, set_key
 from weather import Findings
 
 
@@ -101,7 +101,7 @@ def load_batch(source: str | Path | Mapping[str, JsonValue], *, folder: Path | N
         raw, where = dict(source), folder or Path()
     else:
         path = find_scenario(source, "batches")
-        raw, where = parse_yaml(path.read_text(encoding="utf-8"), str(source)), path.parent
+        raw, where = read_yaml(path, str(source)), path.parent
     findings = Findings()
     base = _base(raw.get("base"), where)
     overrides = raw.pop("overrides", None) or {}
@@ -143,7 +143,7 @@ def _base(given: JsonValue, folder: Path) -> JsonValue:
         return given
     beside = folder / given
     path = beside if beside.is_file() else find_scenario(given)
-    return cast("JsonValue", parse_yaml(path.read_text(encoding="utf-8"), str(given)))
+    return cast("JsonValue", read_yaml(path, str(given)))
 
 
 def _json(raw: Mapping[str, JsonValue]) -> str:

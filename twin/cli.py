@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -121,11 +122,12 @@ def _run(arguments: argparse.Namespace) -> int:
     """Run a scenario."""
     scenario = load_scenario(arguments.scenario, overrides=arguments.set)
     directory = check_directory(arguments.output or Path("out") / scenario.name)
+    began = time.perf_counter()
     with_progress = _progress(arguments.no_progress)
     result = run(scenario, directory, progress=with_progress)
     for line in summary_lines(result):
         _say(line)
-    _say(f"report: {directory / 'report.html'}")
+    _say(f"report: {directory / 'report.html'} (the study took {time.perf_counter() - began:.0f} s)")
     return OK
 
 

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from twin.resources import resource
 from twin.scenario_checks import validate
 from twin.scenario_model import Scenario
-from twin.scenario_text import apply_overrides, parse_yaml
+from twin.scenario_text import apply_overrides, read_yaml
 from weather import Finding, InputError
 
 
@@ -49,7 +49,7 @@ def load_scenario(source: str | Path | Mapping[str, JsonValue], *, overrides: Se
         subject, raw = "scenario", dict(source)
     else:
         path = find_scenario(source)
-        subject, raw = f"scenario {path.name}", parse_yaml(path.read_text(encoding="utf-8"), str(source))
+        subject, raw = f"scenario {path.name}", read_yaml(path, str(source))
     return validate(apply_overrides(raw, overrides), subject)
 
 

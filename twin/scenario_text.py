@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import cast
 
 import yaml
@@ -58,6 +59,22 @@ def parse_yaml(text: str, where: str) -> dict[str, JsonValue]:
         what = "is empty" if value is None else f"is a {type(value).__name__}"
         raise InputError(where, [Finding(where, f"{what}, not a mapping of keys to values")])
     return value
+
+
+def read_yaml(path: Path, where: str) -> dict[str, JsonValue]:
+    """Read a file that holds a YAML mapping.
+
+    Raises
+    ------
+    weather.InputError
+        When it is no text, no YAML or no mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        what = f"not readable as YAML: byte {error.start} is no UTF-8 text"
+        raise InputError(where, [Finding(where, what, "give a text file")]) from error
+    return parse_yaml(text, where)
 
 
 def dump_yaml(mapping: Mapping[str, JsonValue]) -> str:

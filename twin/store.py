@@ -22,7 +22,7 @@ import xarray as xr
 from pydantic import JsonValue
 
 from twin.scenario_model import Scenario
-from twin.scenario_text import parse_yaml
+from twin.scenario_text import read_yaml
 from weather import Finding, InputError
 
 RESULT_FILES = ("scenario.yaml", "summary.json", "result.zarr", "tables", "provenance.json")
@@ -134,7 +134,7 @@ def open_result(path: str | Path) -> Result:
         raise InputError(
             "result", [Finding(str(path), f"lacks {', '.join(missing)}", "name the -o of a run")]
         )
-    raw = parse_yaml((directory / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml")
+    raw = read_yaml(directory / "scenario.yaml", "scenario.yaml")
     return Result(
         scenario=Scenario.model_validate_json(json.dumps(raw)),
         summary=_read_json(directory / "summary.json"),

@@ -129,6 +129,12 @@ def test_text_that_is_no_yaml(tmp_path: Path, said: Say) -> None:
     refused(tmp_path, path, said, "not readable as YAML")
 
 
+def test_a_scenario_that_is_no_text(tmp_path: Path, said: Say) -> None:
+    path = tmp_path / "scenario.yaml"
+    path.write_bytes(bytes(range(255, 127, -1)))
+    refused(tmp_path, path, said, "byte 0 is no UTF-8 text; give a text file")
+
+
 def test_jobs_that_no_site_can_hold(tmp_path: Path, said: Say) -> None:
     path = scenario_file(tmp_path, sites=[{"name": "a", "bus": 303, "n_gpus": 2}])
     refused(tmp_path, path, said, "the largest site, 'a', can train on 2")
