@@ -128,7 +128,7 @@ def relief_over_time(readout: Readout) -> Picture:
         for name, curve in curves.items():
             axes.plot(readout.time, curve, color=colours[name], lw=1.8, label=name)
         axes.set_ylabel("absorbed so far [GWh]")
-        locator = mdates.AutoDateLocator(maxticks=6)
+        locator = mdates.AutoDateLocator(minticks=3, maxticks=6)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
         axes.legend(loc="upper left")
@@ -170,7 +170,7 @@ def site_load(readout: Readout, policy: str) -> Picture:
             bus = readout.signals["bus"].values[i]
             axes.set_title(f"{names[i]} (bus {bus})", fontsize=8.5)
             axes.set_ylim(0, 1.05 * top)
-            locator = mdates.AutoDateLocator(maxticks=6)
+            locator = mdates.AutoDateLocator(minticks=3, maxticks=6)
             axes.xaxis.set_major_locator(locator)
             axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
         handles, labels = cast("Axes", panes[0, 0]).get_legend_handles_labels()
