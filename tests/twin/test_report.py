@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -119,3 +120,15 @@ def test_numbers_are_written_for_readers() -> None:
     ]
     assert (number(-0.0001, 1), number(1234567.0, 0), percent(float("inf"))) == ("0.0", "1,234,567", "–")
     assert list(flat({"a": [{"b": None}], "c": {}})) == [("a.0.b", "–"), ("c", "–")]
+
+
+def test_load_that_is_shed_and_jobs_that_do_not_end_are_told(small_result: Result) -> None:
+    assert not any("warning" in line for line in summary_lines(small_result))
+    summary = json.loads(json.dumps(small_result.summary))
+    summary["policies"]["static"] |= {"shed_mwh": 12.0, "jobs_unfinished": 3}
+    told = replace(small_result, summary=summary)
+    warnings = [line for line in summary_lines(told) if "warning" in line]
+    assert len(warnings) == 2
+    assert "static: the sites overload the grid, 12.0 MWh more load is shed" in warnings[0]
+    assert "static: 3 jobs did not end" in warnings[1]
+    assert "12.0 MWh more load is shed" in render(told)

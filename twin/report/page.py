@@ -24,6 +24,9 @@ from twin.report.tables import (
 )
 from twin.store import Result
 
+LEAST_SHED_MWH = 1e-3
+"""Shedding because of the sites is told above this. [MWh]"""
+
 
 @dataclass(frozen=True)
 class Card:
@@ -114,7 +117,25 @@ def summary_lines(result: Result) -> list[str]:
             f"slowdown {number(readout.value(name, 'slowdown_mean'), 2)}, "
             f"{number(readout.value(name, 'migrations_done'), 0)} migrations"
         )
-    return lines
+    return [*lines, *(f"  warning: {text}" for text in _shortfalls(readout))]
+
+
+def _shortfalls(readout: Readout) -> list[str]:
+    """Return what makes numbers less than they seem: load the grid could not serve, jobs that did not end."""
+    found = []
+    for name in readout.policies:
+        shed, left = readout.value(name, "shed_mwh"), readout.value(name, "jobs_unfinished")
+        if shed > LEAST_SHED_MWH:
+            found.append(
+                f"{name}: the sites overload the grid, {energy(shed)} more load is shed than without them; "
+                "lower fleet_scale or set import_limit_mw"
+            )
+        if left > 0:
+            found.append(
+                f"{name}: {number(left, 0)} jobs did not end: policies are not compared at equal GPU-hours; "
+                "lengthen time.drain_days"
+            )
+    return found
 
 
 def _facts(readout: Readout) -> list[tuple[str, str]]:
@@ -184,7 +205,7 @@ def _marks(readout: Readout) -> list[str]:
             "Objective market: the perfect-foresight bound is proven for priority dispatch only, so no "
             "share is quoted."
         )
-    return marks
+    return [*marks, *_shortfalls(readout)]
 
 
 def _cards(readout: Readout) -> list[Card]:
