@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-import matplotlib.dates as mdates
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,6 +17,7 @@ from twin.report.style import (
     MUTED,
     THERMAL,
     Picture,
+    date_ticks,
     draw,
     energy,
     number,
@@ -128,9 +128,7 @@ def relief_over_time(readout: Readout) -> Picture:
         for name, curve in curves.items():
             axes.plot(readout.time, curve, color=colours[name], lw=1.8, label=name)
         axes.set_ylabel("absorbed so far [GWh]")
-        locator = mdates.AutoDateLocator(minticks=3, maxticks=6)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+        date_ticks(axes, least=3, most=6)
         axes.legend(loc="upper left")
 
     said = "; ".join(f"{name} {energy(1e3 * float(curve[-1]))}" for name, curve in curves.items())
@@ -170,9 +168,7 @@ def site_load(readout: Readout, policy: str) -> Picture:
             bus = readout.signals["bus"].values[i]
             axes.set_title(f"{names[i]} (bus {bus})", fontsize=8.5)
             axes.set_ylim(0, 1.05 * top)
-            locator = mdates.AutoDateLocator(minticks=3, maxticks=6)
-            axes.xaxis.set_major_locator(locator)
-            axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+            date_ticks(axes, least=3, most=6)
         handles, labels = cast("Axes", panes[0, 0]).get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=8)
         figure.supylabel("MW", fontsize=9)

@@ -22,6 +22,7 @@ from twin.report.style import (
     MUTED,
     OVERSUPPLY,
     Picture,
+    date_ticks,
     draw,
     number,
     only_x_grid,
@@ -317,6 +318,4 @@ def _time_axis(axes: Axes, time: pd.DatetimeIndex, readout: Readout) -> None:
             float(mdates.date2num(drain)), float(mdates.date2num(last)), color=MUTED, alpha=0.08, lw=0
         )
     axes.set_xlim(float(mdates.date2num(time[0])), float(mdates.date2num(last)))
-    locator = mdates.AutoDateLocator(maxticks=12)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+    date_ticks(axes, least=5, most=12)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import matplotlib as mpl
+import matplotlib.dates as mdates
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import GraphicsContextBase, RendererBase
 from matplotlib.figure import Figure
@@ -173,3 +174,10 @@ def number(value: float | None, digits: int = 1) -> str:
     if text.startswith("-"):
         text = text[1:] if not text.strip("-0.,") else f"−{text[1:]}"
     return text
+
+
+def date_ticks(axes: Axes, *, least: int, most: int) -> None:
+    """Put between `least` and `most` short dates on a time axis."""
+    locator = mdates.AutoDateLocator(minticks=least, maxticks=most)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
