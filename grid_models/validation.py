@@ -207,12 +207,20 @@ def _check_generators(tables: Tables) -> list[Finding]:
         "p_min_mw={p_min_mw} MW is above p_max_mw={p_max_mw} MW",
         "exchange or correct them",
     )
+    findings += _rows_where(
+        tables,
+        "generators",
+        ("p_min_mw", "must_run"),
+        lambda low, must_run: (low < 0) & (must_run != 1),
+        "p_min_mw={p_min_mw} MW is negative",
+        "only what always runs (an interchange: must_run) may take power",
+    )
     for column in ("no_load_cost_per_h", "no_load_co2_kg_per_h"):
         findings += _rows_where(
             tables,
             "generators",
-            (column, "must_run"),
-            lambda cost, must_run: (cost != 0) & (must_run != 1),
+            (column, "must_run", "committable"),
+            lambda cost, must_run, committable: (cost != 0) & (must_run != 1) & (committable != 1),
             f"{column}={{{column}}} on a unit that may stand still",
             "spread it over its segments (lower convex envelope from zero)",
         )
@@ -222,7 +230,7 @@ def _check_generators(tables: Tables) -> list[Finding]:
 def _check_segments(tables: Tables) -> list[Finding]:
     """Segments fill what a generator can vary, cheapest first."""
     gens, segments = tables["generators"], tables["segments"]
-    needed = {"p_min_mw", "p_max_mw", "must_run"}
+    needed = {"p_min_mw", "p_max_mw", "must_run", "committable"}
     columns_there = needed <= set(gens.columns) and {"gen", "p_mw", "cost_per_mwh"} <= set(segments.columns)
     if not columns_there or gens.index.has_duplicates:
         return []
@@ -230,11 +238,12 @@ def _check_segments(tables: Tables) -> list[Finding]:
     rows = {name: part for name, part in segments.groupby("gen", sort=False)}
     for name, gen in gens.iterrows():
         part = rows.get(name, segments.iloc[:0])
-        span = gen["p_max_mw"] - (gen["p_min_mw"] if gen["must_run"] else 0.0)
+        is_above_minimum = gen["must_run"] or gen["committable"]
+        span = gen["p_max_mw"] - (gen["p_min_mw"] if is_above_minimum else 0.0)
         width = float(pd.to_numeric(part["p_mw"], errors="coerce").sum())
         if abs(width - span) > _WIDTH_TOLERANCE_MW:
             what = f"segments of {width:g} MW in all, but it can vary over {span:g} MW"
-            remedy = "segments span p_min_mw to p_max_mw where must_run, else 0 to p_max_mw"
+            remedy = "segments span p_min_mw to p_max_mw where must_run or committable, else 0 to p_max_mw"
             findings.append(Finding(f"segments: gen {name!r}", what, remedy))
         cost = pd.to_numeric(part["cost_per_mwh"], errors="coerce").to_numpy()
         if (np.diff(cost) < -_COST_TOLERANCE).any():

@@ -1,0 +1,20 @@
+"""The one place that knows how hot loops are compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function of numbers and arrays to machine code on its first call, kept on disk.
+
+    Floating point stays strict: sums are taken in the order written, nothing is fused or reassociated, so
+    that results are the same to the bit wherever and however often a function is called.
+    """
+    result: Function = numba.njit(cache=True, fastmath=False, error_model="numpy")(function)
+    return result
