@@ -14,7 +14,11 @@ def compiled(function: Function) -> Function:
     """Compile a function of numbers and arrays to machine code on its first call, kept on disk.
 
     Floating point stays strict: sums are taken in the order written, nothing is fused or reassociated, so
-    that results are the same to the bit wherever and however often a function is called.
+    that results are the same to the bit wherever and however often a function is called. Private functions
+    can be called from compiled ones only, which saves most of the time their compilation would take.
     """
-    result: Function = numba.njit(cache=True, fastmath=False, error_model="numpy")(function)
+    is_private = function.__name__.startswith("_")
+    result: Function = numba.njit(
+        cache=True, fastmath=False, error_model="numpy", no_cpython_wrapper=is_private, no_cfunc_wrapper=True
+    )(function)
     return result

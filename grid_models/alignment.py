@@ -52,7 +52,13 @@ def _known(array: xr.DataArray, dim: str, labels: pd.Index, findings: Findings) 
 
 
 def _ordered(
-    array: xr.DataArray, dim: str, labels: pd.Index, time: pd.DatetimeIndex, findings: Findings
+    array: xr.DataArray,
+    dim: str,
+    labels: pd.Index,
+    time: pd.DatetimeIndex,
+    findings: Findings,
+    *,
+    signed: bool = False,
 ) -> FloatArray:
     """Values (time, dim) in the order of `labels`; findings where they cannot be had."""
     name = dim if array.name is None else str(array.name)
@@ -84,18 +90,68 @@ def _ordered(
     if len(list(findings)) > before:
         return np.zeros((len(time), len(labels)))
     values = array.transpose("time", dim).sel({dim: labels}).to_numpy().astype(float)
-    _check_values(values, name, dim, labels, time, findings)
+    _check_values(values, name, dim, labels, time, findings, signed=signed)
     return values
 
 
 def _check_values(
-    values: FloatArray, name: str, dim: str, labels: pd.Index, time: pd.DatetimeIndex, findings: Findings
+    values: FloatArray,
+    name: str,
+    dim: str,
+    labels: pd.Index,
+    time: pd.DatetimeIndex,
+    findings: Findings,
+    *,
+    signed: bool,
 ) -> None:
     for wrong, what in ((~np.isfinite(values), "is not finite"), (values < 0.0, "is negative")):
-        if wrong.any():
+        if wrong.any() and not (signed and what == "is negative"):
             step, column = np.argwhere(wrong)[0]
             findings.add(
                 f"{name} at {dim} {labels[column]!r}, {time[step].isoformat()}",
                 f"{values[step, column]} MW {what} ({int(wrong.sum())} such values)",
                 "powers are finite and >= 0 MW (loads: consumer viewpoint); fill gaps by a named rule",
             )
+
+
+def aligned_series(
+    grid: Grid, time: xr.DataArray, gen_status: xr.DataArray | None, storage_p_mw: xr.DataArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Share of generators that may run (time, gen) and power injected by storage (time, bus) [MW].
+
+    Raises
+    ------
+    InputError
+        Unknown generators or storage, other time axes, shares outside 0 to 1, committable generators without
+        a commitment: all at once.
+    """
+    findings, index = Findings(), to_utc_index(time)
+    status = np.ones((len(index), len(grid.generators)))
+    injection = np.zeros((len(index), len(grid.buses)))
+    if gen_status is not None:
+        values, place = _placed(gen_status, "gen", grid.generators.index, index, findings)
+        status[:, place] = values
+        if ((status < 0.0) | (status > 1.0)).any():
+            findings.add("gen_status", "leaves the range 0 to 1", "give the share that may run")
+    elif grid.generators["committable"].any():
+        what = "is missing, but generators of the grid are committable"
+        findings.add("gen_status", what, "decide it first, with grid_models.commit")
+    if storage_p_mw is not None:
+        values, place = _placed(storage_p_mw, "storage", grid.storage.index, index, findings)
+        bus = grid.buses.index.get_indexer(grid.storage["bus"])[place]
+        np.add.at(injection.T, bus, values.T)
+    findings.raise_if_any(f"dispatch of grid {grid.name!r}")
+    return status, injection
+
+
+def _placed(
+    array: xr.DataArray, dim: str, labels: pd.Index, time: pd.DatetimeIndex, findings: Findings
+) -> tuple[FloatArray, FloatArray]:
+    """Values (time, dim) of some labels, with the places of these."""
+    before = len(list(findings))
+    named = _known(array, dim, labels, findings) if dim in array.dims else array
+    own = named[dim].to_index() if dim in named.dims else labels
+    values = _ordered(named, dim, own, time, findings, signed=True)
+    if len(list(findings)) > before:
+        return np.zeros((len(time), 0)), np.zeros(0, dtype=np.int64)
+    return values, labels.get_indexer(own)

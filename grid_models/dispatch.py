@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import xarray as xr
 
-from grid_models.alignment import aligned
-from grid_models.attribution import oversupply
-from grid_models.engine import DispatchEngine, Objective, StepResult
+from grid_models.alignment import aligned, aligned_series
+from grid_models.attribution import causes
+from grid_models.engine import DispatchEngine, Dispatched, Security
+from grid_models.limits import Limits
+from grid_models.lp import Inputs, always_on
+from grid_models.objective import Objective
 from weather import Findings, SolverError, to_utc_index
 
 if TYPE_CHECKING:
@@ -17,10 +21,9 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-    from grid_models._arrays import FloatArray, IntArray
+    from grid_models._arrays import FloatArray
     from grid_models.grid import Grid
-
-Security = Literal["none"]
+    from grid_models.rows import Monitored
 
 _DIMS: dict[str, tuple[str, ...]] = {
     "gen_p_mw": ("gen",),
@@ -29,34 +32,34 @@ _DIMS: dict[str, tuple[str, ...]] = {
     "spilled_p_mw": ("unit",),
     "line_p_mw": ("line",),
     "line_shadow": ("line",),
+    "security_shadow": ("line",),
     "link_p_mw": ("link",),
     "shed_p_mw": ("bus",),
     "dump_p_mw": ("bus",),
+    "reserve_short_mw": ("reserve",),
     "marginal_curtailment": ("bus",),
     "marginal_co2_kg_per_mwh": ("bus",),
     "marginal_cost_per_mwh": ("bus",),
     "cost": (),
     "co2_kg_per_h": (),
 }
+_NAMES = {
+    "gen_p_mw": "p_mw",
+    "line_shadow": "line_shadow_price",
+    "security_shadow": "security_shadow_price",
+    "co2_kg_per_h": "co2_kg",
+}
 _UNITS = {
-    "p_mw": "MW",
-    "unit_p_mw": "MW",
-    "curtailed_p_mw": "MW",
-    "curtailed_oversupply_p_mw": "MW",
-    "curtailed_congestion_p_mw": "MW",
-    "spilled_p_mw": "MW",
-    "line_p_mw": "MW",
     "loading_percent": "%",
     "line_shadow_price": "currency/MWh",
-    "link_p_mw": "MW",
-    "load_p_mw": "MW",
-    "flexible_load_p_mw": "MW",
-    "shed_p_mw": "MW",
-    "dump_p_mw": "MW",
+    "security_shadow_price": "currency/MWh",
     "marginal_curtailment": "1",
+    "gen_status": "1",
     "marginal_co2_kg_per_mwh": "kg/MWh",
     "marginal_cost_per_mwh": "currency/MWh",
     "lmp_per_mwh": "currency/MWh",
+    "lmp_energy_per_mwh": "currency/MWh",
+    "lmp_congestion_per_mwh": "currency/MWh",
     "cost": "currency/h",
     "co2_kg": "kg/h",
 }
@@ -68,8 +71,11 @@ def dispatch(
     *,
     load: xr.DataArray | None = None,
     flexible_load: xr.DataArray | None = None,
+    gen_status: xr.DataArray | None = None,
+    storage_p_mw: xr.DataArray | None = None,
     objective: Objective = "priority",
     security: Security = "none",
+    limits: Limits | None = None,
     chunk_steps: int = 168,
     client: Client | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -86,10 +92,17 @@ def dispatch(
         Demand at each bus; by default the grid's own recorded load. [MW]
     flexible_load : DataArray (time, bus), optional
         Demand of flexible sites on top, at any of the grid's buses. [MW]
+    gen_status : DataArray (time, gen), optional
+        Share of each generator that may run: 0 where it is out or not committed, 1 where it may, between them
+        in a relaxed commitment; generators left out are at 1. Needed where generators are committable. [1]
+    storage_p_mw : DataArray (time, storage), optional
+        Output of storage decided before, discharging positive. [MW]
     objective : {"priority", "market"}
         Least curtailment before least cost, or least cost (see `grid_models.engine`).
-    security : {"none"}
-        Base-case limits only.
+    security : {"none", "n-1"}
+        Base-case limits only, or also after the outage of any one line (see `grid_models.contingency`).
+    limits : Limits, optional
+        Limits of the whole system: reserves, non-synchronous share.
     chunk_steps : int
         Steps a worker solves at a time. The result is the same to the bit whatever it is.
     client : distributed.Client, optional
@@ -100,122 +113,104 @@ def dispatch(
     Returns
     -------
     Dataset
-        Over time: `p_mw` (gen), `unit_p_mw`, `curtailed_p_mw`, its parts `curtailed_oversupply_p_mw` and
-        `curtailed_congestion_p_mw`, `spilled_p_mw` (unit), `line_p_mw`, `loading_percent`,
-        `line_shadow_price` (line), `link_p_mw` (link), `load_p_mw`, `flexible_load_p_mw`, `shed_p_mw`,
-        `dump_p_mw`, `marginal_curtailment`, `marginal_co2_kg_per_mwh` (bus), `cost` [currency/h], `co2_kg`
-        [kg/h]; and `lmp_per_mwh` (bus) for `market`, `marginal_cost_per_mwh` for `priority`, which is no
-        price.
+        Over time: `p_mw` (gen), `unit_p_mw`, `curtailed_p_mw`, its parts `curtailed_<cause>_p_mw` by
+        oversupply and congestion (and system, security), `spilled_p_mw` (unit), `line_p_mw`,
+        `loading_percent`, `line_shadow_price` (line), `link_p_mw` (link), `load_p_mw`, `flexible_load_p_mw`,
+        `shed_p_mw`, `dump_p_mw`, `marginal_curtailment`, `marginal_co2_kg_per_mwh` (bus), `cost` [currency/h],
+        `co2_kg` [kg/h]; for `market` `lmp_per_mwh` (bus) and its parts `lmp_energy_per_mwh` (the mean price
+        weighted by load) and `lmp_congestion_per_mwh` (what a bus differs from it; there are no losses); for
+        `priority` `marginal_cost_per_mwh`, which is no price.
 
     Raises
     ------
     InputError
         Axes that do not match, NaN, negative power: all findings at once.
     SolverError
-        A step without an optimum, named with its time.
+        A step without an optimum, named with its place in the block.
     """
     _check_choice(objective, security)
     load = grid.load(to_utc_index(generation["time"])) if load is None else load
     available, fixed, flexible = aligned(grid, generation, load, flexible_load)
-    engine = DispatchEngine(grid, objective)
-    solved = solve_all(
-        engine, fixed + flexible, available, chunk_steps=chunk_steps, client=client, progress=progress
-    )
-    return dispatch_dataset(engine, generation["time"], solved, available, fixed, flexible)
+    status, injection = aligned_series(grid, generation["time"], gen_status, storage_p_mw)
+    engine = DispatchEngine(grid, objective, security=security, limits=limits)
+    inputs = Inputs(fixed + flexible, available, status, injection)
+    solved = solve_all(engine, inputs, chunk_steps=chunk_steps, client=client, progress=progress)
+    return dispatch_dataset(engine, generation["time"], solved, inputs, flexible)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Dispatch of many steps with the causes of its curtailment, (step, unit) each. [MW]"""
+
+    dispatched: Dispatched
+    causes: dict[str, FloatArray]
 
 
 def solve_all(
     engine: DispatchEngine,
-    load_p_mw: FloatArray,
-    available_p_mw: FloatArray,
+    inputs: Inputs,
     *,
     chunk_steps: int = 168,
     client: Client | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, FloatArray]:
-    """Solve every step and stack the fields of `StepResult`, shape (time, ...).
+) -> Solution:
+    """Solve every step and find the causes of its curtailment.
 
     Parameters
     ----------
     engine : DispatchEngine
         The grid and its objective.
-    load_p_mw : ndarray (time, bus)
-        All demand. [MW]
-    available_p_mw : ndarray (time, unit)
-        What the weather allows. [MW]
+    inputs : Inputs
+        What it is given.
     chunk_steps, client, progress
         As in `dispatch`.
     """
-    n_time = len(load_p_mw)
+    n_time = len(inputs)
     parts = [slice(i, min(i + chunk_steps, n_time)) for i in range(0, n_time, chunk_steps)]
+    chunks = []
     if client is None:
-        chunks = []
         for part in parts:
-            chunks.append(solve_chunk(engine, load_p_mw[part], available_p_mw[part], part.start))
+            chunks.append(solve_chunk(engine, inputs.at(part), part.start))
             if progress is not None:
                 progress(part.stop, n_time)
     else:
-        grid = client.scatter(engine.grid, broadcast=True)
-        futures = [
-            client.submit(
-                _solve_remotely,
-                grid,
-                engine.objective,
-                engine.lines,
-                load_p_mw[p],
-                available_p_mw[p],
-                p.start,
-            )
-            for p in parts
-        ]
-        chunks = client.gather(futures)
-        if progress is not None:
-            progress(n_time, n_time)
-    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in _DIMS}
+        recipe = client.scatter((engine.grid, engine.recipe), broadcast=True)
+        futures = [client.submit(_solve_remotely, recipe, inputs.at(p), p.start) for p in parts]
+        for part, future in zip(parts, futures, strict=True):
+            chunks.append(future.result())
+            if progress is not None:
+                progress(part.stop, n_time)
+    return Solution(
+        Dispatched.joined([chunk.dispatched for chunk in chunks]),
+        {name: np.concatenate([chunk.causes[name] for chunk in chunks]) for name in chunks[0].causes},
+    )
 
 
-def solve_chunk(
-    engine: DispatchEngine, load_p_mw: FloatArray, available_p_mw: FloatArray, first: int = 0
-) -> dict[str, FloatArray]:
-    """Solve consecutive steps into arrays; `first` is the position of the first one, for messages."""
-    arrays: dict[str, FloatArray] = {}
-    for step, (load, available) in enumerate(zip(load_p_mw, available_p_mw, strict=True)):
-        try:
-            result = engine.solve(load, available)
-        except SolverError as error:
-            raise SolverError(f"step {first + step}: {error}") from error
-        _record(arrays, result, step, len(load_p_mw))
-    return arrays
-
-
-def _record(arrays: dict[str, FloatArray], result: StepResult, step: int, n_step: int) -> None:
-    for name in _DIMS:
-        value = getattr(result, name)
-        if name not in arrays:
-            arrays[name] = np.empty((n_step, *np.shape(value)))
-        arrays[name][step] = value
+def solve_chunk(engine: DispatchEngine, inputs: Inputs, first: int = 0) -> Solution:
+    """Solve consecutive steps; `first` is the position of the first one, for messages."""
+    try:
+        dispatched = engine.solve_many(inputs)
+        return Solution(dispatched, causes(engine, inputs, dispatched.curtailed_p_mw))
+    except SolverError as error:
+        raise SolverError(f"steps {first} to {first + len(inputs) - 1}: {error}") from error
 
 
 def _solve_remotely(
-    grid: Grid,
-    objective: Objective,
-    lines: IntArray,
-    load_p_mw: FloatArray,
-    available_p_mw: FloatArray,
-    first: int,
-) -> dict[str, FloatArray]:
-    return solve_chunk(DispatchEngine(grid, objective, lines=lines), load_p_mw, available_p_mw, first)
+    recipe: tuple[Grid, tuple[Objective, Security, Limits, Monitored]], inputs: Inputs, first: int
+) -> Solution:
+    grid, (objective, security, limits, stored) = recipe
+    engine = DispatchEngine(grid, objective, security=security, limits=limits, stored=stored)
+    return solve_chunk(engine, inputs, first)
 
 
 def dispatch_dataset(
     engine: DispatchEngine,
     time: xr.DataArray,
-    solved: dict[str, FloatArray],
-    available: FloatArray,
-    load: FloatArray,
+    solution: Solution,
+    inputs: Inputs,
     flexible_load: FloatArray,
 ) -> xr.Dataset:
-    """Label solved arrays, split curtailment into its causes and add what follows from them.
+    """Label solved arrays and add what follows from them.
 
     Parameters
     ----------
@@ -223,32 +218,77 @@ def dispatch_dataset(
         What solved them.
     time : DataArray
         Time of each step.
-    solved : dict of str to ndarray
-        Fields of `StepResult` with time in front.
-    available : ndarray (time, unit)
-        What the weather allows. [MW]
-    load, flexible_load : ndarray (time, bus)
-        Load without, and of, flexible computing. [MW]
+    solution : Solution
+        What it found.
+    inputs : Inputs
+        What it was given.
+    flexible_load : ndarray (time, bus)
+        The part of its load that is flexible. [MW]
 
     Returns
     -------
     Dataset
         As `dispatch` returns it.
     """
-    grid = engine.grid
-    over = oversupply(engine, load + flexible_load, available)
-    rate = engine.problem.rate_mw
-    curtailed = solved["curtailed_p_mw"]
-    names = {"gen_p_mw": "p_mw", "line_shadow": "line_shadow_price", "co2_kg_per_h": "co2_kg"}
+    grid, solved = engine.grid, solution.dispatched
+    arrays = {field.name: getattr(solved, field.name) for field in fields(solved)}
+    if not engine.limits.has_reserves:
+        del arrays["reserve_short_mw"]
+    if engine.security == "none":
+        del arrays["security_shadow"]
+    data = {_NAMES.get(key, key): (("time", *_DIMS[key]), value) for key, value in arrays.items()}
+    for name, part in solution.causes.items():
+        data[f"curtailed_{name}_p_mw"] = (("time", "unit"), part)
     if engine.objective == "market":
-        names["marginal_cost_per_mwh"] = "lmp_per_mwh"
-    data = {names.get(key, key): (("time", *_DIMS[key]), value) for key, value in solved.items()}
-    data["curtailed_oversupply_p_mw"] = (("time", "unit"), over)
-    data["curtailed_congestion_p_mw"] = (("time", "unit"), curtailed - over)
-    data["loading_percent"] = (("time", "line"), 100.0 * np.abs(solved["line_p_mw"]) / rate)
-    data["load_p_mw"] = (("time", "bus"), load)
+        data.update(_prices(data.pop("marginal_cost_per_mwh")[1], inputs.load_p_mw))
+    percent = 100.0 * np.abs(solved.line_p_mw) / engine.problem.rate_mw
+    data["loading_percent"] = (("time", "line"), percent)
+    if (inputs.gen_status != 1.0).any():
+        data["gen_status"] = (("time", "gen"), inputs.gen_status)
+    if inputs.injection_p_mw.any():
+        data["storage_injection_p_mw"] = (("time", "bus"), inputs.injection_p_mw)
+    data["load_p_mw"] = (("time", "bus"), inputs.load_p_mw - flexible_load)
     data["flexible_load_p_mw"] = (("time", "bus"), flexible_load)
-    coords = {
+    result = xr.Dataset(data, coords=_coordinates(engine, time), attrs=_attributes(engine))
+    for name in result.data_vars:
+        unit = _UNITS.get(str(name), "MW").replace("currency", grid.currency)
+        result[name].attrs.update(units=unit, cell_methods="time: mean")
+    return result
+
+
+def inputs_of(engine: DispatchEngine, dispatched: xr.Dataset, available_p_mw: FloatArray) -> Inputs:
+    """Return what a dispatch was given, without its flexible load.
+
+    Parameters
+    ----------
+    engine : DispatchEngine
+        What solved it.
+    dispatched : Dataset
+        From `dispatch`.
+    available_p_mw : ndarray (time, unit)
+        What the weather allows, in the grid's order. [MW]
+    """
+    given = always_on(engine.problem, dispatched["load_p_mw"].to_numpy(), available_p_mw)
+    names = {"gen_status": "gen_status", "injection_p_mw": "storage_injection_p_mw"}
+    there = {key: dispatched[name].to_numpy() for key, name in names.items() if name in dispatched}
+    return replace(given, **there)
+
+
+def _prices(lmp: FloatArray, load_p_mw: FloatArray) -> dict[str, tuple[tuple[str, ...], FloatArray]]:
+    """Prices with their parts: the mean weighted by load does not depend on any reference bus."""
+    total = load_p_mw.sum(axis=1)
+    weights = np.where(total[:, None] > 0.0, load_p_mw, 1.0)
+    energy = (lmp * weights).sum(axis=1) / weights.sum(axis=1)
+    return {
+        "lmp_per_mwh": (("time", "bus"), lmp),
+        "lmp_energy_per_mwh": (("time",), energy),
+        "lmp_congestion_per_mwh": (("time", "bus"), lmp - energy[:, None]),
+    }
+
+
+def _coordinates(engine: DispatchEngine, time: xr.DataArray) -> dict[str, object]:
+    grid = engine.grid
+    coords: dict[str, object] = {
         "time": time.to_numpy(),
         "gen": grid.generators.index.to_numpy(dtype=object),
         "unit": grid.units.index.to_numpy(dtype=object),
@@ -259,16 +299,23 @@ def dispatch_dataset(
         "technology": ("unit", grid.units["technology"].to_numpy(dtype=object)),
         "unit_bus": ("unit", grid.units["bus"].to_numpy(dtype=object)),
     }
-    attrs = {
+    if engine.limits.has_reserves:
+        coords["reserve"] = np.array(["up", "down"], dtype=object)
+    return coords
+
+
+def _attributes(engine: DispatchEngine) -> dict[str, str | float]:
+    limits = engine.limits
+    result: dict[str, str | float] = {
         "objective": engine.objective,
-        "security": "none",
-        "currency": grid.currency,
-        "grid": grid.name,
+        "security": engine.security,
+        "currency": engine.grid.currency,
+        "grid": engine.grid.name,
     }
-    result = xr.Dataset(data, coords=coords, attrs=attrs)
-    for name in result.data_vars:
-        unit = _UNITS[str(name)].replace("currency", grid.currency)
-        result[name].attrs.update(units=unit, cell_methods="time: mean")
+    if limits.max_nonsynchronous_share is not None:
+        result["max_nonsynchronous_share"] = limits.max_nonsynchronous_share
+    if limits.has_reserves:
+        result.update(reserve_up_mw=limits.reserve_up_mw, reserve_down_mw=limits.reserve_down_mw)
     return result
 
 

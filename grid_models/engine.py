@@ -1,4 +1,4 @@
-"""Dispatch of one time step: least curtailment or least cost, exactly, with its derivatives.
+"""Dispatch of time steps: least curtailment or least cost, exactly, with its derivatives.
 
 Objectives (named in every result):
 
@@ -7,66 +7,71 @@ Objectives (named in every result):
 `market`
     Least shedding and dumping, then least cost; wind and PV offer at their price.
 
-How `priority` is exact with one solve in nearly every step: the step is solved once with curtailment weighted
-`CURTAILMENT_WEIGHT` above cost, and the optimal basis is then *checked* to be optimal for curtailment alone
-(reduced costs of the right sign). Where the check fails, the stages are solved one after the other, the
-optimal face of each kept by fixing what has a reduced cost. The weight is a way to guess the basis, never a
-part of the answer.
+Stages are compared lexicographically inside the simplex method (`grid_models.simplex`), never by weights. A
+last stage of ranks, by cost and name, makes the optimum unique where costs are equal.
+
+Rows of lines that may bind are found once per grid from its own sizes with a fixed seed; a step in which
+another line binds gets that row for itself. So no step depends on any other.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from grid_models._highs import BALANCE, FEASIBILITY_MW, Model, Optimum
-from grid_models.lp import RANK_COST, build_problem, flows
-from grid_models.sensitivity import load_derivatives
-from grid_models.sharing import share_pro_rata
+from grid_models.limits import Limits
+from grid_models.lp import Inputs, always_on, build_problem, gathered, products
+from grid_models.objective import CO2, COST, CURTAILMENT, ColumnCosts, Objective
+from grid_models.rows import Monitored
+from grid_models.sharing import share_steps
+from grid_models.solving import Model, Solved
+from grid_models.watch import Watch
 from weather import SolverError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from grid_models._arrays import FloatArray, IntArray
     from grid_models.grid import Grid
     from grid_models.lp import Problem
 
-Objective = Literal["priority", "market"]
+Security = Literal["none", "n-1"]
 
-CURTAILMENT_WEIGHT = 1e4
-"""First guess of how much dearer a curtailed MWh is than any redispatch. [currency/MWh]"""
-_SIGN_TOLERANCE = 1e-9
 _PERTURBATION_MW = 1e-4
+_SHARED_MW = 1e-6
 _DISCOVERY_STEPS = 48
+_SEED = 20_251_122
 
 
 @dataclass(frozen=True)
-class StepResult:
-    """Dispatch of one step. Arrays follow the grid's tables; powers are means over the step. [MW]
+class Dispatched:
+    """Dispatch of many steps. Arrays follow the grid's tables; powers are means over the step. [MW]
 
     Attributes
     ----------
-    gen_p_mw, unit_p_mw : ndarray
+    gen_p_mw, unit_p_mw : ndarray (step, gen), (step, unit)
         Output of generators and of weather-driven units.
-    curtailed_p_mw : ndarray (unit)
+    curtailed_p_mw : ndarray (step, unit)
         Available wind and PV not taken; zero for other technologies.
-    spilled_p_mw : ndarray (unit)
+    spilled_p_mw : ndarray (step, unit)
         Available hydro and CSP not taken; reported apart from curtailment.
-    line_p_mw, line_shadow : ndarray (line)
-        Flow [MW], and cost saved per MW more rating [currency/MWh]; the latter may be negative in `priority`,
-        where more room for wind and PV can make the rest dearer.
-    link_p_mw : ndarray (link)
+    line_p_mw : ndarray (step, line)
+        Flow. [MW]
+    line_shadow, security_shadow : ndarray (step, line)
+        Cost saved per MW more rating, with nothing out, and summed over the outages to be survived
+        [currency/MWh]; may be negative in `priority`, where more room for wind and PV can make the rest dearer.
+    link_p_mw : ndarray (step, link)
         Flow of controllable links.
-    shed_p_mw, dump_p_mw : ndarray (bus)
+    shed_p_mw, dump_p_mw : ndarray (step, bus)
         Load not served; must-take power not taken.
-    marginal_curtailment : ndarray (bus)
+    reserve_short_mw : ndarray (step, 2)
+        Reserve asked for and not there, up and down.
+    marginal_curtailment : ndarray (step, bus)
         MW less curtailed per MW more load: exact derivative, for more load where it has two sides. [1]
-    marginal_co2_kg_per_mwh, marginal_cost_per_mwh : ndarray (bus)
+    marginal_co2_kg_per_mwh, marginal_cost_per_mwh : ndarray (step, bus)
         More CO2, more cost per MWh more load. In `market` the latter is the locational marginal price.
-    cost, co2_kg_per_h : float
+    cost, co2_kg_per_h : ndarray (step)
         Production cost and direct emissions per hour. [currency/h], [kg/h]
     """
 
@@ -76,14 +81,30 @@ class StepResult:
     spilled_p_mw: FloatArray
     line_p_mw: FloatArray
     line_shadow: FloatArray
+    security_shadow: FloatArray
     link_p_mw: FloatArray
     shed_p_mw: FloatArray
     dump_p_mw: FloatArray
+    reserve_short_mw: FloatArray
     marginal_curtailment: FloatArray
     marginal_co2_kg_per_mwh: FloatArray
     marginal_cost_per_mwh: FloatArray
-    cost: float
-    co2_kg_per_h: float
+    cost: FloatArray
+    co2_kg_per_h: FloatArray
+
+    def at(self, step: int) -> StepResult:
+        """Return one step."""
+        return StepResult(**{field.name: getattr(self, field.name)[step] for field in fields(self)})
+
+    @staticmethod
+    def joined(parts: list[Dispatched]) -> Dispatched:
+        """Put consecutive blocks of steps together."""
+        names = [field.name for field in fields(Dispatched)]
+        return Dispatched(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+class StepResult(Dispatched):
+    """Dispatch of one step: the same fields as `Dispatched`, without the dimension of steps."""
 
     @property
     def thermal_p_mw(self) -> float:
@@ -92,7 +113,7 @@ class StepResult:
 
 
 class DispatchEngine:
-    """Dispatch of a grid, one step at a time, each independent of the others.
+    """Dispatch of a grid, each step independent of the others.
 
     Parameters
     ----------
@@ -100,8 +121,14 @@ class DispatchEngine:
         The network, its generators and units.
     objective : {"priority", "market"}
         See the module's text.
-    lines : sequence of int, optional
-        Lines whose rows are always in the model. By default they are found from the grid alone, with random
+    security : {"none", "n-1"}
+        Whether the outage of any one line must be survived (see `grid_models.contingency`).
+    limits : Limits
+        Limits of the whole system.
+    watch : Watch, optional
+        Limits of lines to keep. By default those of `security`.
+    stored : Monitored, optional
+        Rows that are always in the model. By default they are found from the grid alone, with random
         availability and load from a fixed seed, so that neither weather nor chunking can change them.
 
     Examples
@@ -116,41 +143,62 @@ class DispatchEngine:
     """
 
     def __init__(
-        self, grid: Grid, objective: Objective = "priority", *, lines: Sequence[int] | IntArray | None = None
+        self,
+        grid: Grid,
+        objective: Objective = "priority",
+        *,
+        security: Security = "none",
+        limits: Limits | None = None,
+        stored: Monitored | None = None,
+        watch: Watch | None = None,
     ) -> None:
         if objective not in ("priority", "market"):
             raise ValueError(f"objective={objective!r}: expected 'priority' or 'market'")
         self.grid = grid
         self.objective: Objective = objective
+        self.security: Security = security
+        self.limits = Limits() if limits is None else limits
         self.problem = build_problem(grid)
-        self._costs = _Costs.of(self.problem, objective)
-        reference = reference_steps(self.problem)
-        found = discover_lines(self.problem, self._costs.guess, reference) if lines is None else lines
-        self.lines = np.unique(np.asarray(found, dtype=np.int64))
-        self._model = Model(self.problem, self.lines, self._costs.guess)
-        load, available = reference[0]
-        self._model.make_canonical(self._upper(available), self.withdrawal(load, available))
-        self._rescue: Model | None = None
+        self.watch = watched(self.problem, security) if watch is None else watch
+        self._costs = ColumnCosts(self.problem, objective)
+        self.stored = self._discovered() if stored is None else stored
+        self._model = self._of(self._costs.stages, self.stored)
+        self._rescue = self._of(self._costs.rescue_stages, self.stored)
+
+    def _of(self, stages: FloatArray, stored: Monitored, *, derivatives: bool = True) -> Model:
+        functionals = self._costs.functionals(stages.shape[1])
+        return Model(
+            self.problem, stages, functionals, stored, self.watch, self.limits, derivatives=derivatives
+        )
+
+    def _discovered(self) -> Monitored:
+        """Rows that bind in any reference step."""
+        model = self._of(self._costs.stages, Monitored.none(), derivatives=False)
+        return model.binding(reference_inputs(self.problem))
+
+    @property
+    def recipe(self) -> tuple[Objective, Security, Limits, Monitored]:
+        """What makes the same engine from the same grid elsewhere."""
+        return self.objective, self.security, self.limits, self.stored
+
+    @cached_property
+    def without_security(self) -> DispatchEngine:
+        """The same with nothing but base-case limits."""
+        return DispatchEngine(self.grid, self.objective, limits=self.limits)
+
+    @cached_property
+    def without_lines(self) -> DispatchEngine:
+        """The same as if no line had a limit."""
+        watch = Watch(Monitored.none())
+        return DispatchEngine(self.grid, self.objective, limits=self.limits, watch=watch)
 
     @property
     def merit_order(self) -> IntArray:
         """Segments and free units (counted after the segments), the first to be taken first."""
-        n = self.problem.n_segment + self.problem.n_free
-        return np.lexsort([stage[:n] for stage in reversed(self._costs.stages)])
-
-    def withdrawal(self, load_p_mw: FloatArray, available_p_mw: FloatArray) -> FloatArray:
-        """Load less what must be taken (must-run minimum, rooftop PV) at each bus. [MW]"""
-        return load_p_mw - self.must_take(available_p_mw)
-
-    def must_take(self, available: FloatArray) -> FloatArray:
-        """Must-run minimum and rooftop PV at each bus. [MW]"""
-        return self.problem.must_take(available)
-
-    def _upper(self, available: FloatArray) -> FloatArray:
-        return self.problem.upper(available)
+        return self._costs.merit_order
 
     def solve(self, load_p_mw: FloatArray, available_p_mw: FloatArray) -> StepResult:
-        """Dispatch one step.
+        """Dispatch one step in which every generator may run.
 
         Parameters
         ----------
@@ -162,246 +210,144 @@ class DispatchEngine:
         Raises
         ------
         SolverError
-            If HiGHS returns anything but an optimum, or line rows do not settle.
+            If a step has no optimum, or line rows do not settle.
         """
-        upper = self._upper(available_p_mw)
-        withdrawal = self.withdrawal(load_p_mw, available_p_mw)
-        solver = _Direct(self._model, upper, self._costs)
-        optimum = solver.solve(withdrawal)
-        if optimum is None:
-            optimum = self._rescued(load_p_mw, available_p_mw)
-        derivative = self._derivatives(solver, optimum, load_p_mw, available_p_mw)
-        return self._result(optimum, upper, withdrawal, available_p_mw, derivative)
+        return self.solve_many(always_on(self.problem, load_p_mw[None], available_p_mw[None])).at(0)
 
-    def _rescuer(self, load: FloatArray, available: FloatArray) -> _Stages:
-        """Solver of a step that cannot be balanced: load may be shed and must-take power dumped."""
-        if self._rescue is None:
-            n = self.problem.n_column + 2 * self.problem.n_bus
-            self._rescue = Model(self.problem, self.lines, np.zeros(n))
-        upper = np.concatenate([self._upper(available), load, self.must_take(available)])
-        return _Stages(self._rescue, upper, self._costs.rescue_stages())
+    def solve_many(self, inputs: Inputs) -> Dispatched:
+        """Dispatch many steps.
 
-    def _rescued(self, load: FloatArray, available: FloatArray) -> Optimum:
-        optimum = self._rescuer(load, available).solve(self.withdrawal(load, available))
-        if optimum is None:
+        Parameters
+        ----------
+        inputs : Inputs
+            Load, what the weather allows, what runs, what is injected anyway.
+
+        Raises
+        ------
+        SolverError
+            As `solve`.
+        """
+        solved = self._solved(inputs)
+        columns = np.zeros((len(inputs), self.problem.n_rescue))
+        columns[:, : solved.columns.shape[1]] = solved.columns
+        flow = self._share(inputs, columns)
+        return self._result(inputs, solved, columns, flow)
+
+    def _solved(self, inputs: Inputs) -> Solved:
+        solved = self._model.solve(inputs)
+        failed = np.flatnonzero(~solved.feasible)
+        if len(failed):
+            solved = solved.widened(self.problem.n_rescue)
+            solved.put(failed, self._rescued(inputs.at(failed)))
+        self._beyond(inputs, solved)
+        return solved
+
+    def _rescued(self, inputs: Inputs) -> Solved:
+        """Steps that cannot be balanced: load may be shed and must-take power dumped."""
+        solved = self._rescue.solve(inputs)
+        if not solved.feasible.all():
             raise SolverError(f"grid {self.grid.name}: no dispatch even with all load shed; limits clash")
-        return optimum
+        return solved
 
-    def _derivatives(
-        self, solver: _Direct, optimum: Optimum, load: FloatArray, available: FloatArray
+    def _beyond(self, inputs: Inputs, solved: Solved) -> None:
+        """Derivatives where more load makes a step infeasible: those of a step with a little more."""
+        step, bus = np.nonzero(~solved.known)
+        if not len(step):
+            return
+        more = inputs.at(step)
+        more.load_p_mw[np.arange(len(step)), bus] += _PERTURBATION_MW
+        beyond = self._rescued(more)
+        solved.moved[step, :, bus] = beyond.moved[np.arange(len(step)), :, bus]
+
+    def _share(self, inputs: Inputs, columns: FloatArray) -> FloatArray:
+        """Share what is interchangeable, in place: units of equal offer, shed load, dumped power.
+
+        Wind and PV are shared apart from hydro and CSP. Returns line flows, (step, line). [MW]
+        """
+        p = self.problem
+        upper, withdrawal = p.upper(inputs), p.withdrawal(inputs)
+        flow = self._model.flow(columns, withdrawal)
+        for counted, offer in sorted(set(zip(p.counted.tolist(), p.offer.tolist(), strict=True))):
+            member = p.units_at.start + np.flatnonzero((p.counted == counted) & (p.offer == offer))
+            unused = np.maximum(upper[:, member] - columns[:, member], 0.0)
+            shared = self._shared(member, unused, upper[:, member], flow, 1.0)
+            columns[:, member] = upper[:, member] - shared
+        if columns[:, p.n_column :].any():
+            limit = p.slack_upper(inputs)
+            for first, sign in ((0, -1.0), (p.n_bus, 1.0)):
+                at = np.arange(first, first + p.n_bus)
+                member = p.n_column + at
+                columns[:, member] = self._shared(member, columns[:, member], limit[:, at], flow, sign)
+        return self._model.flow(columns, withdrawal)
+
+    def _shared(
+        self, member: IntArray, amount: FloatArray, capacity: FloatArray, flow: FloatArray, sign: float
     ) -> FloatArray:
-        """Derivative of (curtailment, cost, CO2) with respect to load, for more load, (functional, bus)."""
-        functionals = self._costs.functionals(len(optimum.columns))
-        result, exact = load_derivatives(self.problem, optimum, functionals, load)
-        rescued = len(optimum.columns) > self.problem.n_column
-        for bus in np.flatnonzero(~exact):
-            more = load.copy()
-            more[bus] += _PERTURBATION_MW
-            beyond = None if rescued else solver.resolve(self.withdrawal(more, available))
-            beyond = self._rescued(more, available) if beyond is None else beyond
-            functionals = self._costs.functionals(len(beyond.columns))
-            result[:, bus] = load_derivatives(self.problem, beyond, functionals, more)[0][:, bus]
+        """Share amounts of columns in the steps that have any; `flow` follows."""
+        result = amount.copy()
+        steps = np.flatnonzero(amount.sum(axis=1) > _SHARED_MW)
+        if len(steps) and len(member) > 1:
+            per_mw = -sign * self.problem.ptdf[:, self.problem.to_bus[member]]
+            here = np.ascontiguousarray(amount[steps])
+            able = np.ascontiguousarray(capacity[steps])
+            result[steps] = share_steps(here, able, np.ascontiguousarray(per_mw), flow[steps], self.watch)
+            flow[steps] += products(np.ascontiguousarray(per_mw), result[steps] - here)
         return result
 
     def _result(
-        self,
-        optimum: Optimum,
-        upper: FloatArray,
-        withdrawal: FloatArray,
-        available: FloatArray,
-        derivative: FloatArray,
-    ) -> StepResult:
-        p, x = self.problem, optimum.columns
-        columns = x.copy()
-        flow = flows(p.ptdf, p.injection(columns) - withdrawal)
-        columns[p.units_at] = self._shared_units(columns[p.units_at], upper[p.units_at], flow)
-        flow = flows(p.ptdf, p.injection(columns) - withdrawal)
-        unit_p = available.copy()
-        unit_p[p.free_unit] = columns[p.units_at]
-        unused = np.zeros(len(available))
-        unused[p.free_unit] = upper[p.units_at] - columns[p.units_at]
-        counted = np.zeros(len(available))
+        self, inputs: Inputs, solved: Solved, columns: FloatArray, flow: FloatArray
+    ) -> Dispatched:
+        p = self.problem
+        taken = columns[:, p.units_at]
+        unit_p, unused = inputs.available_p_mw.copy(), np.zeros_like(inputs.available_p_mw)
+        unit_p[:, p.free_unit] = taken
+        unused[:, p.free_unit] = inputs.available_p_mw[:, p.free_unit] - taken
+        counted = np.zeros(unused.shape[1])
         counted[p.free_unit] = p.counted
-        segment = columns[: p.n_segment]
-        forward, backward = columns[p.links_at].reshape(2, p.n_link)
-        slack = columns[p.n_column :] if len(columns) > p.n_column else np.zeros(2 * p.n_bus)
-        return StepResult(
-            gen_p_mw=p.must_run_gen_p_mw
-            + np.bincount(p.segment_generator, segment, len(p.must_run_gen_p_mw)),
+        segment = np.ascontiguousarray(columns[:, : p.n_segment])
+        links = columns[:, p.links_at]
+        slack = columns[:, p.n_column :]
+        running = products(np.stack([p.gen_no_load_cost, p.gen_no_load_co2]), inputs.gen_status)
+        varying = products(np.stack([p.segment_cost, p.segment_co2]), segment)
+        offered = products(p.offer[None], np.ascontiguousarray(taken))[:, 0]
+        return Dispatched(
+            gen_p_mw=inputs.gen_status * p.gen_minimum_p_mw + gathered(segment, p.segment_generator, p.n_gen),
             unit_p_mw=unit_p,
             curtailed_p_mw=unused * counted,
             spilled_p_mw=unused * (1.0 - counted),
             line_p_mw=flow,
-            line_shadow=self._shadow(optimum),
-            link_p_mw=forward - backward,
-            shed_p_mw=slack[: p.n_bus],
-            dump_p_mw=slack[p.n_bus :],
-            marginal_curtailment=-derivative[0],
-            marginal_co2_kg_per_mwh=derivative[2],
-            marginal_cost_per_mwh=derivative[1],
-            cost=p.no_load_cost_per_h
-            + float(segment @ p.segment_cost)
-            + float(columns[p.units_at] @ p.offer),
-            co2_kg_per_h=p.no_load_co2_kg_per_h + float(segment @ p.segment_co2),
+            line_shadow=solved.line_shadow,
+            security_shadow=solved.security_shadow,
+            link_p_mw=links[:, : p.n_link] - links[:, p.n_link :],
+            shed_p_mw=slack[:, : p.n_bus],
+            dump_p_mw=slack[:, p.n_bus : 2 * p.n_bus],
+            reserve_short_mw=slack[:, -2:],
+            marginal_curtailment=-solved.moved[:, CURTAILMENT],
+            marginal_co2_kg_per_mwh=solved.moved[:, CO2],
+            marginal_cost_per_mwh=solved.moved[:, COST],
+            cost=running[:, 0] + varying[:, 0] + offered,
+            co2_kg_per_h=running[:, 1] + varying[:, 1],
         )
 
-    def _shared_units(self, taken: FloatArray, available: FloatArray, flow: FloatArray) -> FloatArray:
-        """Share what is not taken among units of equal offer, wind and PV apart from hydro and CSP."""
-        p = self.problem
-        unused = np.clip(available - taken, 0.0, None)
-        rates = np.where(np.isfinite(p.rate_mw), p.rate_mw, np.inf)
-        for counted, offer in sorted(set(zip(p.counted, p.offer, strict=True))):
-            member = np.flatnonzero((p.counted == counted) & (p.offer == offer))
-            if unused[member].sum() <= FEASIBILITY_MW:
-                continue
-            per_mw = -p.ptdf[:, p.unit_bus[p.free_unit[member]]]
-            shared = share_pro_rata(unused[member], available[member], per_mw, flow, rates)
-            flow = flow + np.einsum("ln,n->l", per_mw, shared - unused[member])
-            unused[member] = shared
-        return available - unused
 
-    def _shadow(self, optimum: Optimum) -> FloatArray:
-        """Cost (`market`) or cost of the last stage (`priority`) saved per MW more rating."""
-        p, basis = self.problem, optimum.basis
-        result = np.zeros(len(p.rate_mw))
-        per_mw = basis.duals(self._costs.functionals(len(optimum.columns))[1])[0]
-        is_line = basis.rows != BALANCE
-        result[basis.rows[is_line]] = np.where(basis.at_upper, -per_mw, per_mw)[is_line]
-        return result
+def watched(problem: Problem, security: Security) -> Watch:
+    """All limits of lines that a dispatch keeps."""
+    if security == "none":
+        return Watch.of(problem)
+    raise ValueError(f"security={security!r}: expected 'none' or 'n-1'")
 
 
-@dataclass(frozen=True)
-class _Costs:
-    """The objective's stages as column costs of the ordinary model."""
-
-    problem: Problem
-    curtailment: FloatArray
-    cost: FloatArray
-    ranked: FloatArray
-    objective: Objective
-
-    @staticmethod
-    def of(problem: Problem, objective: Objective) -> _Costs:
-        n = problem.n_column
-        curtailment, cost, rank = np.zeros(n), np.zeros(n), np.zeros(n)
-        curtailment[problem.units_at] = -problem.counted
-        cost[: problem.n_segment] = problem.segment_cost
-        cost[problem.units_at] = problem.offer
-        rank[: problem.n_segment] = problem.segment_rank
-        rank[problem.units_at] = problem.unit_rank
-        rank[problem.links_at] = np.tile(problem.link_rank, 2)
-        return _Costs(problem, curtailment, cost, cost + RANK_COST * rank, objective)
-
-    @property
-    def guess(self) -> FloatArray:
-        """Objective of the one solve that settles nearly every step."""
-        if self.objective == "market":
-            return self.ranked
-        return self.ranked + CURTAILMENT_WEIGHT * self.curtailment
-
-    @property
-    def stages(self) -> list[FloatArray]:
-        """Objectives in their order."""
-        return [self.ranked] if self.objective == "market" else [self.curtailment, self.ranked]
-
-    def rescue_stages(self) -> list[FloatArray]:
-        """The same behind least shedding and dumping, which among equals begins with the last bus by name."""
-        n_bus = self.problem.n_bus
-        first = np.concatenate([np.zeros(self.problem.n_column), np.ones(2 * n_bus)])
-        names = self.problem.grid.buses.index.to_numpy(dtype=str)
-        rank = RANK_COST * (n_bus - np.argsort(np.argsort(names, kind="stable")))
-        slacks = [np.zeros(2 * n_bus)] * (len(self.stages) - 1) + [np.tile(rank, 2)]
-        stages = zip(self.stages, slacks, strict=True)
-        return [first, *(np.concatenate([stage, slack]) for stage, slack in stages)]
-
-    def functionals(self, n_column: int) -> FloatArray:
-        """Curtailed power, cost and CO2 as functions of the columns, (3, column)."""
-        result = np.zeros((3, n_column))
-        n = self.problem.n_column
-        result[0, :n] = self.curtailment
-        result[1, :n] = self.cost
-        result[2, : self.problem.n_segment] = self.problem.segment_co2
-        return result
-
-
-class _Direct:
-    """One solve with the guessed weight, checked; the stages where the check fails."""
-
-    def __init__(self, model: Model, upper: FloatArray, costs: _Costs) -> None:
-        self._model, self._upper, self._costs = model, upper, costs
-        self._stages = _Stages(model, upper, costs.stages)
-        self._needs_stages = False
-
-    def solve(self, withdrawal: FloatArray) -> Optimum | None:
-        return self._checked(self._model.solve(self._upper, withdrawal), withdrawal)
-
-    def resolve(self, withdrawal: FloatArray) -> Optimum | None:
-        """Solve again nearby, from where the last solve ended."""
-        if self._needs_stages:
-            return self._stages.solve(withdrawal)
-        return self._checked(self._model.resolve(self._upper, withdrawal), withdrawal)
-
-    def _checked(self, optimum: Optimum | None, withdrawal: FloatArray) -> Optimum | None:
-        if optimum is None or self._costs.objective == "market":
-            return optimum
-        if is_optimal_for(optimum, self._costs.curtailment, self._upper):
-            return optimum
-        self._needs_stages = True
-        return self._stages.solve(withdrawal)
-
-
-class _Stages:
-    """One solve per stage, whatever the weights."""
-
-    def __init__(self, model: Model, upper: FloatArray, stages: list[FloatArray]) -> None:
-        self._model, self._upper, self._costs = model, upper, stages
-
-    def solve(self, withdrawal: FloatArray) -> Optimum | None:
-        return self._model.solve_stages(self._upper, withdrawal, self._costs)
-
-
-def is_optimal_for(optimum: Optimum, cost: FloatArray, upper: FloatArray) -> bool:
-    """Whether a basis that is optimal for another objective also minimises `cost`.
-
-    True when every nonbasic column's reduced cost pushes against the bound the column sits at, and every
-    binding line's dual has the sign of its binding side: the optimality conditions of linear programming.
-    """
-    basis, x = optimum.basis, optimum.columns
-    dual = basis.duals(cost)[0]
-    reduced = cost - dual @ basis.matrix
-    reduced[basis.columns] = 0.0
-    movable = upper > 0.0
-    at_upper = x > 0.5 * upper
-    wrong = movable & (np.where(at_upper, reduced, -reduced) > _SIGN_TOLERANCE)
-    if bool(wrong.any()):
-        return False
-    is_line = basis.rows != BALANCE
-    return not bool((np.where(basis.at_upper, dual, -dual)[is_line] > _SIGN_TOLERANCE).any())
-
-
-def discover_lines(
-    problem: Problem, cost: FloatArray, steps: list[tuple[FloatArray, FloatArray]]
-) -> IntArray:
-    """Lines that bind in any of the given steps, sorted."""
-    model = Model(problem, np.zeros(0, dtype=np.int64), cost)
-    found: set[int] = set()
-    for load, available in steps:
-        withdrawal = load - problem.must_take(available)
-        if model.solve(problem.upper(available), withdrawal) is not None:
-            found.update(model.lines.tolist())
-    return np.array(sorted(found), dtype=np.int64)
-
-
-def reference_steps(problem: Problem) -> list[tuple[FloatArray, FloatArray]]:
+def reference_inputs(problem: Problem) -> Inputs:
     """Loads and availabilities that span what a grid may meet, from its own sizes and a fixed seed."""
-    grid, rng = problem.grid, np.random.default_rng(20_251_122)
+    grid, rng = problem.grid, np.random.default_rng(_SEED)
     peak = grid.buses["load_p_mw"].to_numpy(dtype=float)
     p_nom = grid.units["p_nom_mw"].to_numpy(dtype=float)
     technology = grid.units["technology"].to_numpy(dtype=str)
     kinds, member = np.unique(technology, return_inverse=True)
-    steps = [(0.6 * peak, 0.4 * p_nom)]
+    load, available = [0.6 * peak], [0.4 * p_nom]
     for _ in range(_DISCOVERY_STEPS):
         common = rng.uniform(0.0, 1.0, len(kinds))[member]
         own = np.clip(common + rng.normal(0.0, 0.2, len(p_nom)), 0.0, 1.0)
-        steps.append((peak * rng.uniform(0.35, 1.0), p_nom * own))
-    return steps
+        load.append(peak * rng.uniform(0.35, 1.0))
+        available.append(p_nom * own)
+    return always_on(problem, np.array(load), np.array(available).reshape(len(load), len(p_nom)))

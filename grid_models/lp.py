@@ -1,36 +1,72 @@
-"""The dispatch problem of one time step as arrays: columns, line rows, costs. Pure numpy, no solver.
+"""The dispatch problem as arrays: columns, their bounds, the load left to serve. No solver.
 
 The linear programme of one step has one balance row, one row per monitored line and these columns::
 
-    [ segments | units | links forward | links backward | sites ]  and, to rescue a step,  [ shed | dump ]
+    [ segments | units | links forward | links backward | sites ]
+    and, to rescue a step,  [ shed | dump | reserve short, up | reserve short, down ]
 
 A *segment* is a piece of a generator's convex cost curve, a *unit* a wind, PV, hydro or CSP plant that may be
 turned down, a *link* an HVDC line whose flow is chosen, a *site* a flexible load (present only in the models
-that ask how much a load could absorb). Must-run minimum output and rooftop PV are not chosen: they enter the
-right-hand side. Power that cannot be balanced is shed (load not served) or dumped (must-take power not
-taken); these columns exist only in the rescue model, which is solved when the ordinary one has no solution.
+that ask how much a load could absorb). The minimum output of generators that run and rooftop PV are not
+chosen: they enter the right-hand side. Power that cannot be balanced is shed (load not served) or dumped
+(must-take power not taken); these columns exist only in the rescue model, which is solved when the ordinary
+one has no solution.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from grid_models._compiled import compiled
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from grid_models._arrays import FloatArray, IntArray
+    from grid_models._arrays import BoolArray, FloatArray, IntArray
     from grid_models.grid import Grid
 
-RANK_COST = 1e-6
-"""Cost that separates equally cheap columns, per rank. [currency/MWh]
+#: Technologies that feed in through inverters only.
+NONSYNCHRONOUS_TECHNOLOGIES = ("wind", "pv", "rtpv")
+_LANES = 16
 
-A hundred segments together span 1e-4 per MWh, far below the resolution of any fuel price; the solver's dual
-tolerance (1e-9) is far below one rank.
-"""
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a dispatch is given, step by step, in the grid's order.
+
+    Attributes
+    ----------
+    load_p_mw : ndarray (step, bus)
+        Demand, flexible load included. [MW]
+    available_p_mw : ndarray (step, unit)
+        What the weather allows. [MW]
+    gen_status : ndarray (step, gen)
+        Share of each generator that runs: 0 or 1, between them in a relaxed commitment. [1]
+    injection_p_mw : ndarray (step, bus)
+        Power that is injected whatever happens, such as that of storage; negative where it is taken. [MW]
+    """
+
+    load_p_mw: FloatArray
+    available_p_mw: FloatArray
+    gen_status: FloatArray
+    injection_p_mw: FloatArray
+
+    def __len__(self) -> int:
+        """Count steps."""
+        return len(self.load_p_mw)
+
+    def at(self, steps: slice | IntArray) -> Inputs:
+        """Return some of the steps."""
+        return Inputs(
+            self.load_p_mw[steps],
+            self.available_p_mw[steps],
+            self.gen_status[steps],
+            self.injection_p_mw[steps],
+        )
 
 
 @dataclass(frozen=True)
@@ -43,46 +79,56 @@ class Problem:
     ----------
     ptdf : ndarray (line, bus)
         Flow on a line per MW injected at a bus and taken at the reference bus. [1]
+    flow_offset_mw : ndarray (line)
+        Flow that phase shifters drive without any injection. [MW]
     rate_mw : ndarray (line)
         Continuous rating; infinite where the source has none. [MW]
-    from_bus, to_bus : ndarray (column)
-        Bus index a column injects at (`to_bus`) and takes from (`from_bus`, -1 for none).
-    sign : ndarray (column)
-        +1 for injections, -1 for withdrawals (sites and dump).
-    must_take_p_mw : ndarray (bus)
-        Minimum output of must-run generators. [MW]
+    gen_minimum_p_mw : ndarray (gen)
+        Output that a generator cannot go below while it runs: of must-run and committable ones. [MW]
+    counted, offer, unit_rank, nonsynchronous : ndarray (free unit)
+        Whether holding it back is curtailment, its price, its place among equals, whether it feeds in
+        through inverters only.
+    segment_rank, link_rank : ndarray
+        Place among equally cheap columns.
     """
 
     grid: Grid
     ptdf: FloatArray
+    flow_offset_mw: FloatArray
     rate_mw: FloatArray
     n_bus: int
-    segment_bus: IntArray
+    gen_bus: IntArray
+    gen_minimum_p_mw: FloatArray
+    gen_no_load_cost: FloatArray
+    gen_no_load_co2: FloatArray
     segment_p_mw: FloatArray
     segment_cost: FloatArray
     segment_co2: FloatArray
     segment_generator: IntArray
+    segment_rank: FloatArray
     unit_bus: IntArray
     free_unit: IntArray
     fixed_unit: IntArray
     counted: FloatArray
+    nonsynchronous: FloatArray
+    fixed_nonsynchronous: FloatArray
     offer: FloatArray
     unit_rank: FloatArray
-    segment_rank: FloatArray
     link_rank: FloatArray
     link_from: IntArray
     link_to: IntArray
     link_p_mw: FloatArray
-    must_take_p_mw: FloatArray
-    must_run_gen_p_mw: FloatArray
-    no_load_cost_per_h: float
-    no_load_co2_kg_per_h: float
     site_bus: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    @property
+    def n_gen(self) -> int:
+        """Number of generators."""
+        return len(self.gen_bus)
 
     @property
     def n_segment(self) -> int:
         """Number of segment columns."""
-        return len(self.segment_bus)
+        return len(self.segment_p_mw)
 
     @property
     def n_free(self) -> int:
@@ -98,6 +144,11 @@ class Problem:
     def n_column(self) -> int:
         """Number of columns of the ordinary model."""
         return self.n_segment + self.n_free + 2 * self.n_link + len(self.site_bus)
+
+    @property
+    def n_rescue(self) -> int:
+        """Number of columns of the rescue model."""
+        return self.n_column + 2 * self.n_bus + 2
 
     @cached_property
     def units_at(self) -> slice:
@@ -118,11 +169,13 @@ class Problem:
 
     @cached_property
     def to_bus(self) -> IntArray:
-        """Bus at which each column of the rescue model acts."""
+        """Bus at which each column acts; -1 for the reserve columns, which act at none."""
         every = np.arange(self.n_bus)
         units = self.unit_bus[self.free_unit]
+        segments = self.gen_bus[self.segment_generator]
+        nowhere = np.full(2, -1, dtype=np.int64)
         return np.concatenate(
-            [self.segment_bus, units, self.link_to, self.link_from, self.site_bus, every, every]
+            [segments, units, self.link_to, self.link_from, self.site_bus, every, every, nowhere]
         )
 
     @cached_property
@@ -137,53 +190,103 @@ class Problem:
         """+1 where a column injects at its bus, -1 where it withdraws."""
         result = np.ones(len(self.to_bus))
         result[self.sites_at] = -1.0
-        result[-self.n_bus :] = -1.0
+        result[self.n_column + self.n_bus :] = -1.0
         return result
 
-    def line_row(self, line: int, n_column: int) -> FloatArray:
-        """Flow on a line per MW of each column. [1]"""
-        row = self.ptdf[line]
-        result: FloatArray = self.sign * row[self.to_bus]
-        result[self.links_at] -= row[self.from_bus[self.links_at]]
-        return result[:n_column]
+    def columns_of(self, by_bus: FloatArray, n_column: int) -> FloatArray:
+        """Coefficients of columns in rows given per MW injected at each bus, (row, bus) to (row, column)."""
+        to, source = self.to_bus[:n_column], self.from_bus[:n_column]
+        result: FloatArray = self.sign[:n_column] * np.where(to >= 0, by_bus[:, to], 0.0)
+        result[:, self.links_at] -= by_bus[:, source[self.links_at]]
+        return result
 
     def balance_row(self, n_column: int) -> FloatArray:
         """Net injection per MW of each column: links inject as much as they take."""
-        result = self.sign.copy()
-        result[self.links_at] = 0.0
-        return result[:n_column]
+        return self.columns_of(np.ones((1, self.n_bus)), n_column)[0]
 
     def injection(self, columns: FloatArray) -> FloatArray:
-        """Power injected at each bus by the chosen columns. [MW]"""
-        n = len(columns)
-        result: FloatArray = np.bincount(self.to_bus[:n], self.sign[:n] * columns, self.n_bus).astype(float)
+        """Power injected at each bus by the chosen columns, (step, column) to (step, bus). [MW]"""
+        n = columns.shape[1]
+        used = np.flatnonzero(self.to_bus[:n] >= 0)
+        result = gathered(columns[:, used] * self.sign[used], self.to_bus[used], self.n_bus)
         if self.n_link:
-            result -= np.bincount(self.from_bus[self.links_at], columns[self.links_at], self.n_bus)
+            result -= gathered(columns[:, self.links_at], self.from_bus[self.links_at], self.n_bus)
         return result
 
-    def must_take(self, available_p_mw: FloatArray) -> FloatArray:
-        """Must-run minimum output and rooftop PV at each bus. [MW]"""
+    def must_take(self, inputs: Inputs) -> FloatArray:
+        """Minimum output of what runs and rooftop PV at each bus, (step, bus). [MW]"""
+        running = gathered(inputs.gen_status * self.gen_minimum_p_mw, self.gen_bus, self.n_bus)
         fixed = self.fixed_unit
-        return self.must_take_p_mw + np.bincount(self.unit_bus[fixed], available_p_mw[fixed], self.n_bus)
+        return running + gathered(inputs.available_p_mw[:, fixed], self.unit_bus[fixed], self.n_bus)
 
-    def upper(self, available_p_mw: FloatArray) -> FloatArray:
-        """Largest value of each column before those of sites. [MW]"""
-        free = available_p_mw[self.free_unit]
-        return np.concatenate([self.segment_p_mw, free, self.link_p_mw, self.link_p_mw])
+    def withdrawal(self, inputs: Inputs) -> FloatArray:
+        """Load less what must be taken and what is injected anyway, (step, bus). [MW]"""
+        result: FloatArray = inputs.load_p_mw - self.must_take(inputs) - inputs.injection_p_mw
+        return result
+
+    def upper(self, inputs: Inputs) -> FloatArray:
+        """Largest value of each column before those of sites, (step, column). [MW]"""
+        n_step = len(inputs)
+        result = np.empty((n_step, self.sites_at.start))
+        result[:, : self.n_segment] = inputs.gen_status[:, self.segment_generator] * self.segment_p_mw
+        result[:, self.units_at] = inputs.available_p_mw[:, self.free_unit]
+        result[:, self.links_at] = np.tile(self.link_p_mw, 2)
+        return result
+
+    def slack_upper(self, inputs: Inputs) -> FloatArray:
+        """Largest shedding and dumping at each bus, and shortage of reserves, (step, 2 bus + 2). [MW]
+
+        Shed is load; dumped is what must be taken or is injected anyway. Reserves may be short as a whole.
+        """
+        fixed = self.fixed_unit
+        running = inputs.gen_status * np.maximum(self.gen_minimum_p_mw, 0.0)
+        dumped = gathered(running, self.gen_bus, self.n_bus)
+        dumped += gathered(inputs.available_p_mw[:, fixed], self.unit_bus[fixed], self.n_bus)
+        dumped += np.maximum(inputs.injection_p_mw, 0.0)
+        shed = inputs.load_p_mw + np.maximum(-inputs.injection_p_mw, 0.0)
+        everything = np.full((len(inputs), 2), self.segment_p_mw.sum())
+        return np.concatenate([shed, dumped, everything], axis=1)
 
     def with_sites(self, site_bus: Sequence[int] | IntArray) -> Problem:
         """The same problem with a flexible-load column at each of the given buses."""
-        values = {k: v for k, v in self.__dict__.items() if k in self.__dataclass_fields__}
-        return Problem(**{**values, "site_bus": np.asarray(site_bus, dtype=np.int64)})
+        return replace(self, site_bus=np.asarray(site_bus, dtype=np.int64))
 
 
-def flows(ptdf: FloatArray, injection_p_mw: FloatArray) -> FloatArray:
-    """Line flows of one step. [MW]
+@compiled
+def gathered(values: FloatArray, place: IntArray, n_place: int) -> FloatArray:
+    """Sum columns by the place they belong to, (step, column) to (step, place), in the order of columns."""
+    result = np.zeros((len(values), n_place))
+    for t in range(len(values)):
+        for c in range(len(place)):
+            result[t, place[c]] += values[t, c]
+    return result
 
-    `einsum` without optimisation sums in a fixed order. A BLAS product may change its last bits with the
-    shape of the batch and the number of threads, and results must not depend on chunking or workers.
+
+@compiled
+def products(matrix: FloatArray, values: FloatArray) -> FloatArray:
+    """Multiply (row, column) by (step, column) to (step, row), the same to the bit whatever the steps.
+
+    A BLAS product may change its last bits with the shape of the batch and the number of threads. Here steps
+    are worked on side by side, in as many lanes as the processor has, while each one's sum keeps its order.
     """
-    result: FloatArray = np.einsum("lb,b->l", ptdf, injection_p_mw)
+    n_step, n_column = values.shape
+    n_row = len(matrix)
+    result = np.empty((n_step, n_row))
+    lanes = np.zeros((n_column, _LANES))
+    total = np.zeros(_LANES)
+    for first in range(0, n_step, _LANES):
+        count = min(_LANES, n_step - first)
+        for t in range(count):
+            for c in range(n_column):
+                lanes[c, t] = values[first + t, c]
+        for r in range(n_row):
+            total[:] = 0.0
+            for c in range(n_column):
+                factor = matrix[r, c]
+                for t in range(_LANES):
+                    total[t] += factor * lanes[c, t]
+            for t in range(count):
+                result[first + t, r] = total[t]
     return result
 
 
@@ -193,36 +296,48 @@ def build_problem(grid: Grid) -> Problem:
     generator = {name: i for i, name in enumerate(grid.generators.index)}
     gens, segments, units, links = grid.generators, grid.segments, grid.units, grid.links
 
-    gen_bus = _positions(gens["bus"], bus)
-    segment_gen = _positions(segments["gen"], generator)
-    must_run_p = np.where(gens["must_run"].to_numpy(dtype=bool), gens["p_min_mw"].to_numpy(dtype=float), 0.0)
+    runs = gens["must_run"].to_numpy(dtype=bool) | gens["committable"].to_numpy(dtype=bool)
     dispatchable = units["dispatchable"].to_numpy(dtype=bool)
+    inverter = units["technology"].isin(NONSYNCHRONOUS_TECHNOLOGIES).to_numpy(dtype=float)
     segment_cost = segments["cost_per_mwh"].to_numpy(dtype=float)
     return Problem(
         grid=grid,
         ptdf=np.ascontiguousarray(grid.ptdf, dtype=float),
+        flow_offset_mw=np.asarray(getattr(grid, "flow_offset_mw", np.zeros(len(grid.lines))), dtype=float),
         rate_mw=grid.lines["rate_mw"].to_numpy(dtype=float),
         n_bus=len(bus),
-        segment_bus=gen_bus[segment_gen],
+        gen_bus=_positions(gens["bus"], bus),
+        gen_minimum_p_mw=np.where(runs, gens["p_min_mw"].to_numpy(dtype=float), 0.0),
+        gen_no_load_cost=gens["no_load_cost_per_h"].to_numpy(dtype=float),
+        gen_no_load_co2=gens["no_load_co2_kg_per_h"].to_numpy(dtype=float),
         segment_p_mw=segments["p_mw"].to_numpy(dtype=float),
         segment_cost=segment_cost,
         segment_co2=segments["co2_kg_per_mwh"].to_numpy(dtype=float),
-        segment_generator=segment_gen,
+        segment_generator=_positions(segments["gen"], generator),
+        segment_rank=dispatchable.sum() + _segment_ranks(grid, segment_cost),
         unit_bus=_positions(units["bus"], bus),
         free_unit=np.flatnonzero(dispatchable),
         fixed_unit=np.flatnonzero(~dispatchable),
         counted=units["counts_as_curtailment"].to_numpy(dtype=bool)[dispatchable].astype(float),
+        nonsynchronous=inverter[dispatchable],
+        fixed_nonsynchronous=inverter[~dispatchable],
         offer=units["offer_per_mwh"].to_numpy(dtype=float)[dispatchable],
         unit_rank=_unit_ranks(grid, dispatchable),
-        segment_rank=dispatchable.sum() + _segment_ranks(grid, segment_cost),
-        link_rank=_link_ranks(grid),
+        link_rank=_ranks(links.index.to_numpy(dtype=str)),
         link_from=_positions(links["from_bus"], bus),
         link_to=_positions(links["to_bus"], bus),
         link_p_mw=links["p_max_mw"].to_numpy(dtype=float),
-        must_take_p_mw=np.bincount(gen_bus, must_run_p, len(bus)).astype(float),
-        must_run_gen_p_mw=must_run_p,
-        no_load_cost_per_h=float(gens["no_load_cost_per_h"].sum()),
-        no_load_co2_kg_per_h=float(gens["no_load_co2_kg_per_h"].sum()),
+    )
+
+
+def always_on(problem: Problem, load_p_mw: FloatArray, available_p_mw: FloatArray) -> Inputs:
+    """Inputs of steps in which every generator may run and nothing else is injected."""
+    n_step = len(load_p_mw)
+    return Inputs(
+        np.ascontiguousarray(load_p_mw, dtype=float),
+        np.ascontiguousarray(available_p_mw, dtype=float),
+        np.ones((n_step, problem.n_gen)),
+        np.zeros((n_step, problem.n_bus)),
     )
 
 
@@ -230,8 +345,15 @@ def _positions(names: Sequence[str], index: dict[str, int]) -> IntArray:
     return np.array([index[name] for name in names], dtype=np.int64)
 
 
+def _ranks(names: FloatArray) -> FloatArray:
+    """Rank by name, from 1."""
+    result = np.empty(len(names))
+    result[np.argsort(names, kind="stable")] = np.arange(1, len(names) + 1)
+    return result
+
+
 def _segment_ranks(grid: Grid, cost: FloatArray) -> FloatArray:
-    """Rank by cost, then name, so that a rank cost never reverses the order of two real costs.
+    """Rank by cost, then name.
 
     The ranks of free units come before: what costs nothing is taken from them first.
     """
@@ -241,17 +363,10 @@ def _segment_ranks(grid: Grid, cost: FloatArray) -> FloatArray:
     return ranks
 
 
-def _link_ranks(grid: Grid) -> FloatArray:
-    """Rank of links by name, the same in both directions."""
-    ranks = np.empty(len(grid.links))
-    ranks[np.argsort(grid.links.index.to_numpy(dtype=str), kind="stable")] = np.arange(1, len(ranks) + 1)
-    return ranks
-
-
-def _unit_ranks(grid: Grid, dispatchable: np.ndarray) -> FloatArray:
+def _unit_ranks(grid: Grid, dispatchable: BoolArray) -> FloatArray:
     """Rank of free units: equally cheap water and sun towers are spilled before wind and PV are curtailed.
 
-    Among wind and PV the rank only steadies the solver; what is curtailed is shared afterwards
+    Among wind and PV the rank only makes the optimum unique; what is curtailed is shared afterwards
     (see `grid_models.sharing`).
     """
     units = grid.units[dispatchable]

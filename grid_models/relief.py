@@ -14,14 +14,14 @@ them, so that a load cannot be "absorbed" by shedding others.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grid_models._highs import Model, Optimum
-from grid_models.engine import reference_steps
-from grid_models.lp import RANK_COST, flows
-from grid_models.sharing import share_pro_rata
+from grid_models.lp import always_on
+from grid_models.sharing import share_steps
+from grid_models.solving import Model
 from weather import SolverError
 
 if TYPE_CHECKING:
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
     from grid_models._arrays import FloatArray, IntArray
     from grid_models.engine import DispatchEngine
-    from grid_models.lp import Problem
+    from grid_models.lp import Inputs, Problem
+    from grid_models.solving import Solved
 
 _GAIN_TOLERANCE_MW = 1e-7
 _LEAST_PRICE = 1e-6
+_ALLOWANCE_MW = 1e-6
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,53 @@ class ReliefCurve:
         return np.asarray(np.interp(load_mw, self.load_mw, self.relief_mw), dtype=float)
 
 
+@dataclass(frozen=True)
+class Slack:
+    """What a dispatch without flexible load could not balance, and what it was short of. [MW]
+
+    Attributes
+    ----------
+    shed_p_mw, dump_p_mw : ndarray (step, bus)
+        Load not served; must-take power not taken.
+    reserve_short_mw : ndarray (step, 2)
+        Reserve missing, up and down.
+    """
+
+    shed_p_mw: FloatArray
+    dump_p_mw: FloatArray
+    reserve_short_mw: FloatArray
+
+    @staticmethod
+    def none(n_step: int, n_bus: int) -> Slack:
+        """Nothing in any step."""
+        return Slack(np.zeros((n_step, n_bus)), np.zeros((n_step, n_bus)), np.zeros((n_step, 2)))
+
+    def at(self, steps: slice | IntArray) -> Slack:
+        """Return some of the steps."""
+        return Slack(self.shed_p_mw[steps], self.dump_p_mw[steps], self.reserve_short_mw[steps])
+
+    @cached_property
+    def columns(self) -> FloatArray:
+        """All of it as columns of the rescue model, (step, column).
+
+        With `_ALLOWANCE_MW` more wherever there is any: a dispatch keeps line limits to within rounding only.
+        """
+        parts = np.concatenate([self.shed_p_mw, self.dump_p_mw, self.reserve_short_mw], axis=1)
+        return np.where(parts > 0.0, parts + _ALLOWANCE_MW, 0.0)
+
+    @cached_property
+    def any(self) -> bool:
+        """Whether there is any."""
+        return bool(self.columns.any())
+
+
 class ReliefModel:
     """The joint problem of a grid and a list of sites, kept for many steps.
 
     Parameters
     ----------
     engine : DispatchEngine
-        Gives the grid's arrays and stored line rows.
+        Gives the grid's arrays, its limits and stored rows.
     site_bus : sequence of int
         Bus position of each site.
     """
@@ -72,69 +114,79 @@ class ReliefModel:
         names = engine.grid.buses.index.to_numpy(dtype=str)[position]
         self._order = np.argsort(names, kind="stable")
         self._problem = engine.problem.with_sites(position[self._order])
-        self._lines = engine.lines
+        self._engine = engine
         self._models: dict[bool, Model] = {}
 
     def absorbable(
-        self,
-        load_p_mw: FloatArray,
-        available_p_mw: FloatArray,
-        site_max_p_mw: FloatArray,
-        theta: float,
-        *,
-        shed_p_mw: FloatArray | None = None,
-        dump_p_mw: FloatArray | None = None,
+        self, inputs: Inputs, site_max_p_mw: FloatArray, theta: float, slack: Slack | None = None
     ) -> FloatArray:
         """Load at each site that maximises relief less theta times load, ties pro rata to capacity.
 
         Parameters
         ----------
-        load_p_mw : ndarray (bus)
-            Demand without the sites. [MW]
-        available_p_mw : ndarray (unit)
-            What the weather allows. [MW]
-        site_max_p_mw : ndarray (site)
+        inputs : Inputs
+            Steps without the load of sites.
+        site_max_p_mw : ndarray (step, site)
             What each site can draw. [MW]
         theta : float
             Relief a MW of load must bring to be welcome. [1]
-        shed_p_mw, dump_p_mw : ndarray (bus), optional
-            What the dispatch without sites sheds and dumps. [MW]
+        slack : Slack, optional
+            What the dispatch without sites sheds and dumps.
 
         Returns
         -------
-        ndarray (site)
+        ndarray (step, site)
             Absorbable power. [MW]
         """
-        step = self._step(load_p_mw, available_p_mw, site_max_p_mw, shed_p_mw, dump_p_mw)
-        result = np.empty(len(self._order))
-        result[self._order] = self._shared(step, step.solve(theta), site_max_p_mw[self._order])
+        slack = Slack.none(len(inputs), self._problem.n_bus) if slack is None else slack
+        result = np.empty_like(site_max_p_mw)
+        needs = slack.columns.any(axis=1)
+        for rescue in (False, True):
+            steps = np.flatnonzero(needs == rescue)
+            if len(steps):
+                upper = site_max_p_mw[np.ix_(steps, self._order)]
+                part = self._absorbable(inputs.at(steps), upper, theta, slack.at(steps), rescue=rescue)
+                result[np.ix_(steps, self._order)] = part
         return result
+
+    def _absorbable(
+        self, inputs: Inputs, site_max: FloatArray, theta: float, slack: Slack, *, rescue: bool
+    ) -> FloatArray:
+        p = self._problem
+        model = self._model(rescue).priced(_stages(p, rescue, theta))
+        solved = _answered(model, inputs, site_max, slack)
+        flow = model.flow(solved.columns, p.withdrawal(inputs))
+        per_mw = np.ascontiguousarray(-p.ptdf[:, p.site_bus])
+        chosen = np.ascontiguousarray(solved.columns[:, p.sites_at])
+        return share_steps(chosen, np.ascontiguousarray(site_max), per_mw, flow, self._engine.watch)
 
     def relief_curve(
         self,
-        load_p_mw: FloatArray,
-        available_p_mw: FloatArray,
+        inputs: Inputs,
         site_max_p_mw: FloatArray,
         curtailed_mw: float,
-        *,
-        shed_p_mw: FloatArray | None = None,
-        dump_p_mw: FloatArray | None = None,
+        slack: Slack | None = None,
     ) -> ReliefCurve:
-        """All corner points of relief against total load.
+        """All corner points of relief against total load, for one step.
 
         Each solve at the slope between two known points either proves their chord to be part of the curve or
         finds a new corner (Eisner and Severance, J. ACM 23(4), 1976).
 
         Parameters
         ----------
+        inputs : Inputs
+            One step without the load of sites.
+        site_max_p_mw : ndarray (site)
+            What each site can draw. [MW]
         curtailed_mw : float
             Least curtailment without the sites, the origin of relief. [MW]
-        load_p_mw, available_p_mw, site_max_p_mw, shed_p_mw, dump_p_mw
+        slack : Slack, optional
             As in `absorbable`.
         """
         if curtailed_mw <= 0.0 or not site_max_p_mw.any():
             return ReliefCurve(np.zeros(1), np.zeros(1))
-        step = self._step(load_p_mw, available_p_mw, site_max_p_mw, shed_p_mw, dump_p_mw)
+        slack = Slack.none(1, self._problem.n_bus) if slack is None else slack
+        step = _Step(self._model(slack.any), inputs, site_max_p_mw[None, self._order], slack)
         corners = [(0.0, max(curtailed_mw - step.curtailed_without_sites(), 0.0))]
         last = step.corner(_LEAST_PRICE, curtailed_mw)
         if last[0] > _GAIN_TOLERANCE_MW:
@@ -142,67 +194,49 @@ class ReliefModel:
         load, relief = np.array(corners).T
         return ReliefCurve(load, np.maximum.accumulate(relief))
 
-    def _step(
-        self,
-        load: FloatArray,
-        available: FloatArray,
-        site_max: FloatArray,
-        shed: FloatArray | None,
-        dump: FloatArray | None,
-    ) -> _Step:
-        upper = np.concatenate([self._problem.upper(available), site_max[self._order]])
-        slack = [s for s in (shed, dump) if s is not None and s.any()]
-        if slack:
-            none = np.zeros(self._problem.n_bus)
-            upper = np.concatenate([upper, none if shed is None else shed, none if dump is None else dump])
-        return _Step(self._model(bool(slack)), upper, load - self._problem.must_take(available))
-
     def _model(self, rescue: bool) -> Model:
         if rescue not in self._models:
-            p = self._problem
-            n = p.n_column + (2 * p.n_bus if rescue else 0)
-            model = Model(p, self._lines, _relief_cost(p, n, 0.5))
-            load, available = reference_steps(p)[0]
-            upper = np.concatenate([p.upper(available), np.zeros(n - p.sites_at.start)])
-            model.make_canonical(upper, load - p.must_take(available))
-            self._models[rescue] = model
+            p, engine = self._problem, self._engine
+            n_column = p.n_rescue if rescue else p.n_column
+            self._models[rescue] = Model(
+                p,
+                _stages(p, rescue, 0.5),
+                np.zeros((0, n_column)),
+                engine.stored,
+                engine.watch,
+                engine.limits,
+                derivatives=False,
+            )
         return self._models[rescue]
 
-    def _shared(self, step: _Step, optimum: Optimum, site_max: FloatArray) -> FloatArray:
-        """Share the total among sites where lines allow it: everything else stays, so relief does too."""
-        p = self._problem
-        x = optimum.columns
-        flow = flows(p.ptdf, p.injection(x) - step.withdrawal)
-        return share_pro_rata(x[p.sites_at], site_max, -p.ptdf[:, p.site_bus], flow, p.rate_mw)
+
+def _answered(model: Model, inputs: Inputs, site_max: FloatArray, slack: Slack) -> Solved:
+    extra = np.concatenate([site_max, slack.columns], axis=1) if model.is_rescue else site_max
+    solved = model.solve(inputs, extra)
+    if not solved.feasible.all():
+        raise SolverError(
+            f"grid {model.problem.grid.name}: no dispatch within the shedding and dumping of the baseline step"
+        )
+    return solved
 
 
 class _Step:
     """One step's bounds in the joint model, solved at any price of load."""
 
-    def __init__(self, model: Model, upper: FloatArray, withdrawal: FloatArray) -> None:
-        self._model, self._upper, self.withdrawal = model, upper, withdrawal
-
-    def solve(self, price: float) -> Optimum:
-        problem = self._model.problem
-        optimum = self._model.solve_for(
-            _relief_cost(problem, len(self._upper), price), self._upper, self.withdrawal
-        )
-        if optimum is None:
-            raise SolverError(
-                f"grid {problem.grid.name}: no dispatch within the shedding and dumping of the baseline step"
-            )
-        return optimum
+    def __init__(self, model: Model, inputs: Inputs, site_max: FloatArray, slack: Slack) -> None:
+        self._model, self._inputs, self._site_max, self._slack = model, inputs, site_max, slack
 
     def curtailed_without_sites(self) -> float:
-        closed = self._upper.copy()
-        closed[self._model.problem.sites_at] = 0.0
-        return _Step(self._model, closed, self.withdrawal).curtailed(0.0)[1]
+        closed = np.zeros_like(self._site_max)
+        return _Step(self._model, self._inputs, closed, self._slack).curtailed(0.0)[1]
 
     def curtailed(self, price: float) -> tuple[float, float]:
         """Total site load and curtailment at a price of load. [MW]"""
         p = self._model.problem
-        x = self.solve(price).columns
-        unused = (self._upper[p.units_at] - x[p.units_at]) * p.counted
+        model = self._model.priced(_stages(p, self._model.is_rescue, price))
+        x = _answered(model, self._inputs, self._site_max, self._slack).columns[0]
+        available = self._inputs.available_p_mw[0, p.free_unit]
+        unused = (available - x[p.units_at]) * p.counted
         return float(x[p.sites_at].sum()), float(unused.sum())
 
     def corner(self, price: float, curtailed_mw: float) -> tuple[float, float]:
@@ -225,10 +259,16 @@ def _between(
     return [*left, corner, *_between(step, corner, high, curtailed_mw)]
 
 
-def _relief_cost(problem: Problem, n_column: int, price: float) -> FloatArray:
-    """Curtailed power plus price times site load; links cost next to nothing so that none carries idly."""
-    cost = np.zeros(n_column)
-    cost[problem.units_at] = -problem.counted
-    cost[problem.links_at] = RANK_COST
-    cost[problem.sites_at] = price
-    return cost
+def _stages(problem: Problem, rescue: bool, price: float) -> FloatArray:
+    """Curtailed power plus price times site load; then ranks, which make the optimum unique."""
+    p = problem
+    stages = np.zeros((2, p.n_rescue if rescue else p.n_column))
+    stages[0, p.units_at] = -p.counted
+    stages[0, p.sites_at] = price
+    stages[1, : p.n_segment] = p.segment_rank
+    stages[1, p.units_at] = p.unit_rank
+    stages[1, p.links_at] = np.tile(p.link_rank, 2)
+    stages[1, p.sites_at] = 1.0 + np.arange(len(p.site_bus))
+    if rescue:
+        stages[1, p.n_column :] = p.segment_rank.max(initial=0.0) + 1.0 + np.arange(p.n_rescue - p.n_column)
+    return stages

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 import daqp
 import numpy as np
 
+from grid_models.lp import products
+from grid_models.watch import post_flow
 from weather import SolverError
 
 if TYPE_CHECKING:
     from grid_models._arrays import FloatArray
+    from grid_models.watch import Watch
 
 _FLOW_TOLERANCE_MW = 1e-7
 _MARGIN_MW = 1e-9
@@ -110,3 +113,66 @@ def _least_squares(
             result[able] = np.clip(np.asarray(solution) * root, 0.0, cap)
             return result
     raise SolverError(f"sharing {total:.6g} MW among {len(cap)} givers failed (daqp exit flag {flag})")
+
+
+def share_steps(
+    amount_mw: FloatArray,
+    capacity_mw: FloatArray,
+    flow_per_mw: FloatArray,
+    flow_mw: FloatArray,
+    watch: Watch,
+) -> FloatArray:
+    """Spread totals over interchangeable givers in many steps, within all limits that are watched.
+
+    Parameters
+    ----------
+    amount_mw, capacity_mw : ndarray (step, giver)
+        Amounts at the optimal vertices, and what each could give. [MW]
+    flow_per_mw : ndarray (line, giver)
+        Change of line flow per MW of each amount. [1]
+    flow_mw : ndarray (step, line)
+        Flows that belong to `amount_mw`. [MW]
+    watch : Watch
+        Limits.
+
+    Returns
+    -------
+    ndarray (step, giver)
+        The amounts, shared. [MW]
+    """
+    total = products(np.ones((1, amount_mw.shape[1])), amount_mw)
+    capacity = products(np.ones((1, amount_mw.shape[1])), capacity_mw)
+    share = np.divide(total, capacity, out=np.zeros_like(total), where=capacity > 0.0)
+    result: FloatArray = capacity_mw * np.minimum(share, 1.0)
+    idle = (total <= _FLOW_TOLERANCE_MW)[:, 0]
+    result[idle] = amount_mw[idle]
+    flow = flow_mw + products(flow_per_mw, result - amount_mw)
+    for t in np.flatnonzero(watch.broken(flow, -_FLOW_TOLERANCE_MW) & ~idle):
+        result[t] = _share_within(amount_mw[t], capacity_mw[t], flow_per_mw, flow_mw[t], flow[t], watch)
+    return result
+
+
+def _share_within(
+    amount: FloatArray,
+    capacity: FloatArray,
+    flow_per_mw: FloatArray,
+    flow: FloatArray,
+    shared_flow: FloatArray,
+    watch: Watch,
+) -> FloatArray:
+    """Share one step's total, with the limits in the way found one after the other."""
+    is_kept, total = np.zeros(len(watch.rows), dtype=bool), float(amount.sum())
+    shared = amount
+    for _ in range(_MAX_ROUNDS):
+        new = watch.near(shared_flow, -_FLOW_TOLERANCE_MW)
+        if is_kept[new].all():
+            return shared
+        is_kept[new] = True
+        rows = watch.rows.at(np.flatnonzero(is_kept))
+        at = post_flow(flow, rows)
+        per_mw = flow_per_mw[rows.line] + rows.factor[:, None] * flow_per_mw[np.maximum(rows.outage, 0)]
+        # A limit that the vertex itself lies beyond, by rounding, is kept as well as there.
+        low, high = np.minimum(-rows.limit_mw, at) - at, np.maximum(rows.limit_mw, at) - at
+        shared = _least_squares(amount, capacity, total, per_mw, low, high)
+        shared_flow = flow + np.einsum("ln,n->l", flow_per_mw, shared - amount)
+    raise SolverError(f"sharing {total:.6g} MW among {len(amount)} givers did not settle")

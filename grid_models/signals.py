@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from grid_models.relief import ReliefCurve, ReliefModel
+from grid_models.dispatch import inputs_of
+from grid_models.relief import ReliefCurve, ReliefModel, Slack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_THETA = 0.5
 """A megawatt of load is welcome where it relieves at least this much curtailment. [1]"""
+_BLOCK_STEPS = 96
 
 
 def signals(
@@ -60,22 +62,20 @@ def signals(
         `marginal_curtailment` [MW less curtailed per MW more load].
     """
     bus = engine.grid.bus_index(sites["bus"])
-    load = baseline["load_p_mw"].to_numpy()
+    inputs, slack = inputs_of(engine, baseline, available_p_mw), _slack(baseline)
     steps = _curtailing_steps(baseline)
-    shed, dump = baseline["shed_p_mw"].to_numpy(), baseline["dump_p_mw"].to_numpy()
-    together = ReliefModel(engine, bus)
+    model = ReliefModel(engine, bus)
     joint, single = np.zeros_like(site_max_p_mw), np.zeros_like(site_max_p_mw)
-    for count, k in enumerate(steps):
-        args = (load[k], available_p_mw[k])
-        slack = {"shed_p_mw": shed[k], "dump_p_mw": dump[k]}
-        joint[k] = together.absorbable(*args, site_max_p_mw[k], theta, **slack)
-        if alone:
-            for s in np.flatnonzero(site_max_p_mw[k] > 0.0):
-                only = np.zeros(len(bus))
-                only[s] = site_max_p_mw[k, s]
-                single[k, s] = together.absorbable(*args, only, theta, **slack)[s]
+    for first in range(0, len(steps), _BLOCK_STEPS):
+        k = steps[first : first + _BLOCK_STEPS]
+        given = (inputs.at(k), slack.at(k))
+        joint[k] = model.absorbable(given[0], site_max_p_mw[k], theta, given[1])
+        for s in range(len(bus) if alone else 0):
+            only = np.zeros((len(k), len(bus)))
+            only[:, s] = site_max_p_mw[k, s]
+            single[k, s] = model.absorbable(given[0], only, theta, given[1])[:, s]
         if progress is not None:
-            progress(count + 1, len(steps))
+            progress(first + len(k), len(steps))
     marginal = baseline["marginal_curtailment"].to_numpy()[:, bus]
     data = {"absorbable_p_mw": joint, "marginal_curtailment": marginal}
     if alone:
@@ -118,19 +118,33 @@ def relief_curves(
     list of ReliefCurve
         One per step.
     """
-    bus = engine.grid.bus_index(sites["bus"])
-    load = baseline["load_p_mw"].to_numpy()
+    inputs, slack = inputs_of(engine, baseline, available_p_mw), _slack(baseline, shed_p_mw, dump_p_mw)
     curtailed = baseline["curtailed_p_mw"].sum("unit").to_numpy()
-    shed = np.maximum(baseline["shed_p_mw"].to_numpy(), 0.0 if shed_p_mw is None else shed_p_mw)
-    dump = np.maximum(baseline["dump_p_mw"].to_numpy(), 0.0 if dump_p_mw is None else dump_p_mw)
-    model = ReliefModel(engine, bus)
+    model = ReliefModel(engine, engine.grid.bus_index(sites["bus"]))
     curves = []
-    for k in range(len(load)):
-        args = (load[k], available_p_mw[k], site_max_p_mw[k], float(curtailed[k]))
-        curves.append(model.relief_curve(*args, shed_p_mw=shed[k], dump_p_mw=dump[k]))
+    for k in range(len(inputs)):
+        one = slice(k, k + 1)
+        curves.append(
+            model.relief_curve(inputs.at(one), site_max_p_mw[k], float(curtailed[k]), slack.at(one))
+        )
         if progress is not None:
-            progress(k + 1, len(load))
+            progress(k + 1, len(inputs))
     return curves
+
+
+def _slack(
+    baseline: xr.Dataset, shed_p_mw: FloatArray | None = None, dump_p_mw: FloatArray | None = None
+) -> Slack:
+    """What a dispatch sheds, dumps and is short of, or more where more is granted."""
+    shed, dump = baseline["shed_p_mw"].to_numpy(), baseline["dump_p_mw"].to_numpy()
+    short = (
+        baseline["reserve_short_mw"].to_numpy() if "reserve_short_mw" in baseline else np.zeros((len(shed), 2))
+    )
+    return Slack(
+        shed if shed_p_mw is None else np.maximum(shed, shed_p_mw),
+        dump if dump_p_mw is None else np.maximum(dump, dump_p_mw),
+        short,
+    )
 
 
 def _curtailing_steps(baseline: xr.Dataset, least_mw: float = 1e-6) -> IntArray:

@@ -115,5 +115,5 @@ def test_dispatch_refuses_before_it_solves(grid: Grid, inputs: tuple[xr.Dataset,
     with pytest.raises(InputError, match="is negative"):
         dispatch(grid, generation, load=load - 2.0)
     with pytest.raises(InputError, match="'cheapest' is unknown") as error:
-        dispatch(grid, generation, load=load, objective="cheapest", security="n-1")  # type: ignore[arg-type]
-    assert "'n-1' is unknown" in str(error.value)
+        dispatch(grid, generation, load=load, objective="cheapest", security="n-3")  # type: ignore[arg-type]
+    assert "'n-3' is unknown" in str(error.value)

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid_models import DispatchEngine, Grid, Objective, dispatch, make_grid, oversupply
-from grid_models.engine import CURTAILMENT_WEIGHT
+from grid_models import DispatchEngine, Grid, Objective, always_on, dispatch, make_grid, oversupply
 from tests.grid_models.grids import labelled, small_grid
 from tests.strategies import Case, cases
 
@@ -29,7 +28,8 @@ def without_limits(grid: Grid) -> Grid:
 @settings(max_examples=30)
 @given(cases(), st.sampled_from(("priority", "market")))
 def test_oversupply_is_what_is_curtailed_without_limits(case: Case, objective: Objective) -> None:
-    over = oversupply(DispatchEngine(case.grid, objective), case.load_p_mw, case.available_p_mw)
+    engine = DispatchEngine(case.grid, objective)
+    over = oversupply(engine, always_on(engine.problem, case.load_p_mw, case.available_p_mw))
     free = DispatchEngine(without_limits(case.grid), objective)
     for k, (load, available) in enumerate(zip(case.load_p_mw, case.available_p_mw, strict=True)):
         np.testing.assert_allclose(over[k], free.solve(load, available).curtailed_p_mw, atol=1e-6)
@@ -61,15 +61,18 @@ def test_dearest_offer_is_curtailed_first_in_both_objectives() -> None:
     units = [(0, "wind", 40.0), (1, "wind", 40.0)]
     grid = small_grid(2, [(0, 1, 100.0)], units=units, offers=[5.0, -10.0])
     for objective in ("priority", "market"):
-        over = oversupply(DispatchEngine(grid, objective), np.array([[50.0, 0.0]]), np.array([[40.0, 40.0]]))
+        engine = DispatchEngine(grid, objective)
+        over = oversupply(
+            engine, always_on(engine.problem, np.array([[50.0, 0.0]]), np.array([[40.0, 40.0]]))
+        )
         np.testing.assert_allclose(over, [[30.0, 0.0]], atol=1e-9)
 
 
 def test_priority_keeps_wind_before_a_plant_that_pays_more_than_any_weight() -> None:
     grid = small_grid(
-        2, [(0, 1, 100.0)], generators=[(0, 50.0, -10.0 * CURTAILMENT_WEIGHT)], units=[(1, "wind", 30.0)]
+        2, [(0, 1, 100.0)], generators=[(0, 50.0, -1e9)], units=[(1, "wind", 30.0)]
     )
     load, available = np.array([[40.0, 0.0]]), np.array([[30.0]])
     engine = DispatchEngine(grid)
     assert engine.solve(load[0], available[0]).curtailed_p_mw[0] == pytest.approx(0.0, abs=1e-9)
-    assert oversupply(engine, load, available)[0, 0] == pytest.approx(0.0, abs=1e-9)
+    assert oversupply(engine, always_on(engine.problem, load, available))[0, 0] == pytest.approx(0.0, abs=1e-9)

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from dask.distributed import Client, LocalCluster
 
-from grid_models import DispatchEngine, Grid, StepResult, dispatch, solve_all
+from grid_models import DispatchEngine, Dispatched, Grid, Inputs, always_on, dispatch, solve_all
 from tests.grid_models.grids import labelled, small_grid
 from weather import SolverError
 
@@ -97,16 +97,16 @@ def test_flexible_load_is_load(grid: Grid, inputs: tuple[xr.Dataset, xr.DataArra
     xr.testing.assert_identical(split["cost"], together["cost"])
 
 
-def test_failing_step_is_named(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_steps_are_named(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = DispatchEngine(grid)
-    solve = engine.solve
+    solve_many = engine.solve_many
 
-    def fail(load: np.ndarray, available: np.ndarray) -> StepResult:
-        if load[0] == 4.0:
-            raise SolverError(f"no optimum with {available.sum():g} MW")
-        return solve(load, available)
+    def fail(inputs: Inputs) -> Dispatched:
+        if (inputs.load_p_mw[:, 0] == 4.0).any():
+            raise SolverError(f"no optimum with {inputs.available_p_mw.sum():g} MW")
+        return solve_many(inputs)
 
-    monkeypatch.setattr(engine, "solve", fail)
+    monkeypatch.setattr(engine, "solve_many", fail)
     load = np.arange(6.0)[:, None] * np.ones((1, 4))
-    with pytest.raises(SolverError, match="step 4: no optimum with 0 MW"):
-        solve_all(engine, load, np.zeros((6, 4)), chunk_steps=3)
+    with pytest.raises(SolverError, match="steps 3 to 5: no optimum with 0 MW"):
+        solve_all(engine, always_on(engine.problem, load, np.zeros((6, 4))), chunk_steps=3)

@@ -11,7 +11,7 @@ import pypsa
 import pytest
 from hypothesis import given, settings
 
-from grid_models import DispatchEngine, Grid, Objective, StepResult, engine, load_grid
+from grid_models import DispatchEngine, Grid, Objective, StepResult, load_grid
 from tests.grid_models.reference import reference_dispatch
 from tests.strategies import Case, cases
 
@@ -40,14 +40,6 @@ def test_priority_equals_angles_and_successive_solves(case: Case) -> None:
 @given(cases(max_steps=2))
 def test_market_equals_angles_and_successive_solves(case: Case) -> None:
     compare(case, "market")
-
-
-@settings(max_examples=30)
-@given(cases(max_steps=2))
-def test_priority_does_not_depend_on_its_first_guess(case: Case) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "CURTAILMENT_WEIGHT", 1e-3)
-        compare(case, "priority")
 
 
 TIME = pd.date_range("2020-04-10T08:00Z", periods=48, freq="h")

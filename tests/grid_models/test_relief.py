@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid_models import DispatchEngine, ReliefCurve, ReliefModel
+from grid_models import DispatchEngine, Inputs, ReliefCurve, ReliefModel, Slack, StepResult, always_on
 from tests.grid_models.grids import small_grid
 from tests.grid_models.reference import Formulation
 from tests.strategies import Case, cases
@@ -26,6 +26,17 @@ def sited(draw: st.DrawFn) -> tuple[Case, np.ndarray, np.ndarray]:
     bus = [draw(st.integers(0, len(case.grid.buses) - 1)) for _ in range(n_site)]
     size = [float(draw(st.integers(0, 60))) for _ in range(n_site)]
     return case, np.array(bus), np.array(size)
+
+
+def given_to(engine: DispatchEngine, load: np.ndarray, available: np.ndarray) -> Inputs:
+    return always_on(engine.problem, load[None], available[None])
+
+
+def granted(*steps: StepResult) -> Slack:
+    """The most that any of some dispatches sheds and dumps, and a little more for rounding."""
+    shed = np.max([step.shed_p_mw for step in steps], axis=0) + 1e-6
+    dump = np.max([step.dump_p_mw for step in steps], axis=0) + 1e-6
+    return Slack(shed[None], dump[None], np.zeros((1, 2)))
 
 
 def joint_curtailment(form: Formulation, total_mw: float) -> float:
@@ -52,13 +63,13 @@ def test_curve_is_the_joint_optimum_and_no_load_does_better(
     for load, available in zip(case.load_p_mw, case.available_p_mw, strict=True):
         before = engine.solve(load, available)
         least = float(before.curtailed_p_mw.sum())
-        slack = {"shed_p_mw": before.shed_p_mw + 1e-9, "dump_p_mw": before.dump_p_mw + 1e-9}
-        curve = model.relief_curve(load, available, size, least, **slack)
+        slack, inputs = granted(before), given_to(engine, load, available)
+        curve = model.relief_curve(inputs, size, least, slack)
         slopes = np.diff(curve.relief_mw) / np.diff(curve.load_mw)
         assert (np.diff(curve.load_mw) > 0.0).all()
         assert (np.diff(slopes) < 1e-6).all()
         form = with_allowance(
-            Formulation(case.grid, load, available, bus, size), slack["shed_p_mw"], slack["dump_p_mw"]
+            Formulation(case.grid, load, available, bus, size), slack.shed_p_mw[0], slack.dump_p_mw[0]
         )
         for total in rng.uniform(0.0, 1.2 * size.sum() + 1.0, 4):
             best = least - joint_curtailment(form, total)
@@ -67,13 +78,9 @@ def test_curve_is_the_joint_optimum_and_no_load_does_better(
             draw = size * rng.uniform(0.0, 1.0, len(size))
             flexible = np.bincount(bus, draw, len(load))
             after = engine.solve(load + flexible, available)
-            own = {
-                "shed_p_mw": np.maximum(before.shed_p_mw, after.shed_p_mw),
-                "dump_p_mw": np.maximum(before.dump_p_mw, after.dump_p_mw),
-            }
-            granted = model.relief_curve(load, available, size, least, **own)
+            with_own = model.relief_curve(inputs, size, least, granted(before, after))
             relief = least - after.curtailed_p_mw.sum()
-            assert relief <= float(granted.relief_at(draw.sum())) + CLOSE_MW
+            assert relief <= float(with_own.relief_at(draw.sum())) + CLOSE_MW
 
 
 @settings(max_examples=30)
@@ -86,12 +93,12 @@ def test_absorbable_load_has_the_greatest_gain(
     model = ReliefModel(engine, bus)
     for load, available in zip(case.load_p_mw, case.available_p_mw, strict=True):
         before = engine.solve(load, available)
-        slack = {"shed_p_mw": before.shed_p_mw + 1e-9, "dump_p_mw": before.dump_p_mw + 1e-9}
-        chosen = model.absorbable(load, available, size, theta, **slack)
+        slack, inputs = granted(before), given_to(engine, load, available)
+        chosen = model.absorbable(inputs, size[None], theta, slack)[0]
         assert (chosen >= -1e-9).all()
         assert (chosen <= size + 1e-9).all()
         form = with_allowance(
-            Formulation(case.grid, load, available, bus, size), slack["shed_p_mw"], slack["dump_p_mw"]
+            Formulation(case.grid, load, available, bus, size), slack.shed_p_mw[0], slack.dump_p_mw[0]
         )
         cost = form.curtailment.copy()
         cost[form.sites] = theta
@@ -113,32 +120,32 @@ def test_a_site_s_share_does_not_depend_on_the_order_of_sites(
     plain, shuffled = ReliefModel(engine, bus), ReliefModel(engine, bus[order])
     for load, available in zip(case.load_p_mw, case.available_p_mw, strict=True):
         before = engine.solve(load, available)
-        slack = {"shed_p_mw": before.shed_p_mw + 1e-9, "dump_p_mw": before.dump_p_mw + 1e-9}
-        expected = plain.absorbable(load, available, size, 0.5, **slack)
-        found = shuffled.absorbable(load, available, size[order], 0.5, **slack)
+        slack, inputs = granted(before), given_to(engine, load, available)
+        expected = plain.absorbable(inputs, size[None], 0.5, slack)[0]
+        found = shuffled.absorbable(inputs, size[order][None], 0.5, slack)[0]
         assert found == pytest.approx(expected[order], abs=1e-6)
 
 
 def test_sites_on_a_copper_plate_share_in_proportion_to_their_size() -> None:
     grid = small_grid(3, [(0, 1, 1e3), (1, 2, 1e3)], units=[(0, "wind", 100.0)])
     load, available = np.array([10.0, 20.0, 0.0]), np.array([100.0])
-    chosen = ReliefModel(DispatchEngine(grid), [0, 2, 2]).absorbable(
-        load, available, np.array([50.0, 30.0, 60.0]), 0.5
+    engine = DispatchEngine(grid)
+    chosen = ReliefModel(engine, [0, 2, 2]).absorbable(
+        given_to(engine, load, available), np.array([[50.0, 30.0, 60.0]]), 0.5
     )
-    np.testing.assert_allclose(chosen, [25.0, 15.0, 30.0], atol=1e-6)
+    np.testing.assert_allclose(chosen, [[25.0, 15.0, 30.0]], atol=1e-6)
 
 
 def test_only_the_site_behind_the_full_line_is_asked() -> None:
     grid = small_grid(2, [(0, 1, 25.0)], generators=[(0, 100.0, 20.0)], units=[(1, "wind", 80.0)])
-    load, available = np.array([60.0, 10.0]), np.array([80.0])
-    model = ReliefModel(DispatchEngine(grid), [0, 1])
-    np.testing.assert_allclose(
-        model.absorbable(load, available, np.array([30.0, 30.0]), 0.5), [0, 30], atol=1e-7
-    )
-    np.testing.assert_allclose(
-        model.absorbable(load, available, np.array([30.0, 90.0]), 0.5), [0, 45], atol=1e-7
-    )
-    curve = model.relief_curve(load, available, np.array([30.0, 90.0]), 45.0)
+    engine = DispatchEngine(grid)
+    inputs = given_to(engine, np.array([60.0, 10.0]), np.array([80.0]))
+    model = ReliefModel(engine, [0, 1])
+    for size, chosen in (([30.0, 30.0], [0.0, 30.0]), ([30.0, 90.0], [0.0, 45.0])):
+        np.testing.assert_allclose(
+            model.absorbable(inputs, np.array([size]), 0.5), [chosen], atol=1e-7
+        )
+    curve = model.relief_curve(inputs, np.array([30.0, 90.0]), 45.0)
     np.testing.assert_allclose(curve.load_mw, [0.0, 45.0], atol=1e-6)
     np.testing.assert_allclose(curve.relief_mw, [0.0, 45.0], atol=1e-6)
 
@@ -152,19 +159,20 @@ def test_a_megawatt_can_relieve_two_and_then_one() -> None:
         generators=[(2, 200.0, 20.0)],
         units=[(3, "wind", 30.0)],
     )
-    load = np.array([0.0, 60.0, 0.0, 0.0])
-    curve = ReliefModel(DispatchEngine(grid), [0, 3]).relief_curve(
-        load, np.array([30.0]), np.array([3.0, 50.0]), 10.0
-    )
+    engine = DispatchEngine(grid)
+    inputs = given_to(engine, np.array([0.0, 60.0, 0.0, 0.0]), np.array([30.0]))
+    curve = ReliefModel(engine, [0, 3]).relief_curve(inputs, np.array([3.0, 50.0]), 10.0)
     np.testing.assert_allclose(curve.load_mw, [0.0, 3.0, 7.0], atol=1e-6)
     np.testing.assert_allclose(curve.relief_mw, [0.0, 6.0, 10.0], atol=1e-6)
 
 
 def test_without_curtailment_or_sites_nothing_is_relieved() -> None:
     grid = small_grid(2, [(0, 1, 25.0)], generators=[(0, 100.0, 20.0)], units=[(1, "wind", 80.0)])
-    model, load = ReliefModel(DispatchEngine(grid), [0]), np.array([60.0, 10.0])
+    engine = DispatchEngine(grid)
+    model, load = ReliefModel(engine, [0]), np.array([60.0, 10.0])
     for available, size, curtailed in ((10.0, 5.0, 0.0), (80.0, 0.0, 45.0)):
-        curve = model.relief_curve(load, np.array([available]), np.array([size]), curtailed)
+        inputs = given_to(engine, load, np.array([available]))
+        curve = model.relief_curve(inputs, np.array([size]), curtailed)
         assert float(curve.relief_at(5.0)) == 0.0
 
 

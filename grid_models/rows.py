@@ -1,0 +1,181 @@
+"""Rows of the dispatch problem: the balance, limits of the system, lines, and lines after an outage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grid_models.lp import products
+
+if TYPE_CHECKING:
+    from grid_models._arrays import FloatArray, IntArray
+    from grid_models.limits import Limits
+    from grid_models.lp import Inputs, Problem
+
+NO_OUTAGE = -1
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """Lines to be kept within a rating, in the base case or after the outage of another line.
+
+    Attributes
+    ----------
+    line, outage : ndarray of int
+        The line, and the one that is out (`NO_OUTAGE` for the base case).
+    factor : ndarray
+        Share of the outaged line's flow that moves to the line (LODF); 0 in the base case. [1]
+    limit_mw : ndarray
+        Rating that holds then. [MW]
+    """
+
+    line: IntArray
+    outage: IntArray
+    factor: FloatArray
+    limit_mw: FloatArray
+
+    @staticmethod
+    def base(problem: Problem, lines: IntArray) -> Monitored:
+        """Lines against their continuous rating with nothing out."""
+        lines = np.asarray(lines, dtype=np.int64)
+        return Monitored(lines, np.full(len(lines), NO_OUTAGE), np.zeros(len(lines)), problem.rate_mw[lines])
+
+    @staticmethod
+    def none() -> Monitored:
+        """No line at all."""
+        empty = np.zeros(0, dtype=np.int64)
+        return Monitored(empty, empty, np.zeros(0), np.zeros(0))
+
+    def __len__(self) -> int:
+        """Count rows."""
+        return len(self.line)
+
+    def at(self, rows: IntArray) -> Monitored:
+        """Return some of the rows."""
+        return Monitored(self.line[rows], self.outage[rows], self.factor[rows], self.limit_mw[rows])
+
+    def joined(self, other: Monitored) -> Monitored:
+        """Both, each row once, in the order of outage and line."""
+        both = [
+            np.concatenate([getattr(self, name), getattr(other, name)])
+            for name in ("line", "outage", "factor", "limit_mw")
+        ]
+        _, first = np.unique(np.stack([both[1], both[0]]), axis=1, return_index=True)
+        return Monitored(*(array[first] for array in both))
+
+    def without(self, other: Monitored) -> Monitored:
+        """Return the rows that `other` does not have."""
+        known = set(zip(other.line.tolist(), other.outage.tolist(), strict=True))
+        pairs = zip(self.line.tolist(), self.outage.tolist(), strict=True)
+        return self.at(np.flatnonzero([pair not in known for pair in pairs]))
+
+    @property
+    def nothing(self) -> IntArray:
+        """No row."""
+        return np.zeros(0, dtype=np.int64)
+
+    @property
+    def key(self) -> bytes:
+        """Tell sets of rows apart."""
+        return self.line.tobytes() + self.outage.tobytes()
+
+    def by_bus(self, problem: Problem) -> FloatArray:
+        """Flow on each line per MW injected at each bus, (row, bus). [1]"""
+        outage = np.maximum(self.outage, 0)
+        result: FloatArray = problem.ptdf[self.line] + self.factor[:, None] * problem.ptdf[outage]
+        return result
+
+    def offset_mw(self, problem: Problem) -> FloatArray:
+        """Flow that phase shifters drive. [MW]"""
+        offset = problem.flow_offset_mw
+        result: FloatArray = offset[self.line] + self.factor * offset[np.maximum(self.outage, 0)]
+        return result
+
+
+class Rows:
+    """All rows of a dispatch problem: their coefficients, and their limits in every step.
+
+    Row 0 is the balance; limits of the system follow, then monitored lines from `first_line` on.
+
+    Parameters
+    ----------
+    problem : Problem
+        The grid's arrays.
+    monitored : Monitored
+        Lines.
+    limits : Limits
+        Limits of the system.
+    n_column : int
+        Columns of the model: `Problem.n_column`, or `Problem.n_rescue`.
+    """
+
+    def __init__(self, problem: Problem, monitored: Monitored, limits: Limits, n_column: int) -> None:
+        self.problem, self.monitored, self.limits, self.n_column = problem, monitored, limits, n_column
+        self._by_bus = np.ascontiguousarray(monitored.by_bus(problem))
+        self._offset = monitored.offset_mw(problem)
+        system = self._system_rows()
+        self.first_line = 1 + len(system)
+        balance = problem.balance_row(n_column)[None]
+        lines = problem.columns_of(self._by_bus, n_column)
+        self.coefficients: FloatArray = np.concatenate([balance, system, lines])
+
+    def _system_rows(self) -> FloatArray:
+        p, rows = self.problem, []
+        if self.limits.max_nonsynchronous_share is not None:
+            row = np.zeros(self.n_column)
+            row[p.units_at] = p.nonsynchronous
+            rows.append(row)
+        if self.limits.has_reserves:
+            for shortage, sign in ((-2, -1.0), (-1, 1.0)):
+                row = np.zeros(self.n_column)
+                row[: p.n_segment] = 1.0
+                if self.n_column > p.n_column:
+                    row[shortage] = sign
+                rows.append(row)
+        return np.array(rows).reshape(-1, self.n_column)
+
+    @property
+    def directions(self) -> FloatArray:
+        """Change of the limits of each row per MW more load at each bus, (row, bus)."""
+        result = np.zeros((self.first_line + len(self.monitored), self.problem.n_bus))
+        result[0] = 1.0
+        if self.limits.max_nonsynchronous_share is not None:
+            result[1] = self.limits.max_nonsynchronous_share
+        result[self.first_line :] = self._by_bus
+        return result
+
+    def bounds(self, inputs: Inputs, withdrawal: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Limits of every row in every step, (step, row).
+
+        Parameters
+        ----------
+        inputs : Inputs
+            The steps.
+        withdrawal : ndarray (step, bus)
+            What is left to serve at each bus. [MW]
+        upper : ndarray (step, column)
+            Largest value of each column. [MW]
+        """
+        p, n_row = self.problem, self.first_line + len(self.monitored)
+        low, high = np.empty((len(withdrawal), n_row)), np.empty((len(withdrawal), n_row))
+        ones = np.ones((1, p.n_bus))
+        low[:, 0] = high[:, 0] = products(ones, withdrawal)[:, 0]
+        row = 1
+        if self.limits.max_nonsynchronous_share is not None:
+            rooftop = np.ascontiguousarray(inputs.available_p_mw[:, p.fixed_unit])
+            fixed = products(p.fixed_nonsynchronous[None], rooftop)[:, 0]
+            load = products(ones, inputs.load_p_mw)[:, 0]
+            low[:, row] = -np.inf
+            # Rooftop PV alone may exceed the share; nothing else may feed in then.
+            high[:, row] = np.maximum(self.limits.max_nonsynchronous_share * load - fixed, 0.0)
+            row += 1
+        if self.limits.has_reserves:
+            room = products(np.ones((1, p.n_segment)), np.ascontiguousarray(upper[:, : p.n_segment]))[:, 0]
+            low[:, row], high[:, row] = -np.inf, room - self.limits.reserve_up_mw
+            low[:, row + 1], high[:, row + 1] = self.limits.reserve_down_mw, np.inf
+        centre = products(self._by_bus, withdrawal) - self._offset
+        low[:, self.first_line :] = centre - self.monitored.limit_mw
+        high[:, self.first_line :] = centre + self.monitored.limit_mw
+        return low, high
