@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from grid_models._arrays import FloatArray, IntArray
-from grid_models.linear import ptdf
+from grid_models.linear import flow_offset, ptdf
 from grid_models.tables import (
     CURTAILMENT_TECHNOLOGIES,
     NON_DISPATCHABLE_TECHNOLOGIES,
@@ -68,6 +68,7 @@ class Grid:
     ptdf : numpy.ndarray
         Flow on each line per injection at each bus, shape (line, bus), see `grid_models.linear.ptdf`. It
         holds for injections that sum to zero. HVDC links inject at one of their ends and draw at the other.
+        Phase shifters add `flow_offset_mw`.
     reference_bus : str
         Bus whose column in `ptdf` is zero.
     series : SeriesSource or None
@@ -99,6 +100,19 @@ class Grid:
         from grid_models.netbuild import build_net
 
         return build_net(self)
+
+    @cached_property
+    def flow_offset_mw(self) -> FloatArray:
+        """Flow on each line that phase shifters drive without any injection (`linear.flow_offset`). [MW]."""
+        lines, buses = self.lines, self.buses.index
+        return flow_offset(
+            self.ptdf,
+            buses.get_indexer(lines["from_bus"]).astype(np.int64),
+            buses.get_indexer(lines["to_bus"]).astype(np.int64),
+            lines["b_pu"].to_numpy(dtype=float),
+            lines["shift_degree"].to_numpy(dtype=float),
+            self.base_mva,
+        )
 
     def __getstate__(self) -> dict[str, object]:
         """Leave the derived net behind when the grid travels to another process."""

@@ -90,6 +90,7 @@ LINE_COLUMNS = (
     Column("r_pu", "pu on base_mva", "series resistance", default=0.0, lower=0.0),
     Column("b_charging_pu", "pu on base_mva", "total charging susceptance", default=0.0, lower=0.0),
     Column("tap_ratio", "", "off-nominal turns ratio at from_bus", default=1.0, above=0.0),
+    Column("shift_degree", "degree", "phase shift at from_bus, positive delays", default=0.0),
     Column("length_km", "km", "length", default=1.0, lower=0.0),
 )
 LINK_COLUMNS = (
@@ -115,7 +116,7 @@ GENERATOR_COLUMNS = (
     ),
     Column("q_min_mvar", "Mvar", "least reactive output", default=np.nan, may_be_nan=True),
     Column("q_max_mvar", "Mvar", "largest reactive output", default=np.nan, may_be_nan=True),
-    Column("p_set_mw", "MW", "output in the net's own base case", default=0.0, lower=0.0),
+    Column("p_set_mw", "MW", "output in the net's own base case", default=0.0),
 )
 SEGMENT_COLUMNS = (
     Column("gen", "", "generator", kind="text"),
