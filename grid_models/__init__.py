@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from grid_models.attach import attach, renewable_units
 from grid_models.attribution import oversupply
-from grid_models.catalog import CATALOG, load_grid
+from grid_models.catalog import CATALOG, CaseOptions, load_grid, source_options
 from grid_models.dispatch import dispatch, dispatch_dataset, solve_all
 from grid_models.engine import DispatchEngine, Objective, StepResult
 from grid_models.grid import Grid, SeriesSource, make_grid
@@ -18,6 +19,7 @@ __all__ = [
     "CATALOG",
     "GENERATION",
     "LOAD",
+    "CaseOptions",
     "DispatchEngine",
     "Grid",
     "Objective",
@@ -26,6 +28,7 @@ __all__ = [
     "SeriesSource",
     "StepResult",
     "assert_valid_grid",
+    "attach",
     "check_generation",
     "check_load",
     "dispatch",
@@ -36,8 +39,10 @@ __all__ = [
     "oversupply",
     "persistence_outlook",
     "relief_curves",
+    "renewable_units",
     "signals",
     "solve_all",
+    "source_options",
     "validate_grid",
     "window_statistics",
     "windows",

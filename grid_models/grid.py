@@ -75,6 +75,8 @@ class Grid:
         Recorded series, if the grid has any.
     f_hz : float
         Nominal frequency. [Hz]
+    notes : tuple of str
+        What the source of the grid left out or assumed.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Grid:
     reference_bus: str
     series: SeriesSource | None = field(default=None, repr=False)
     f_hz: float = 60.0
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def net(self) -> pandapowerNet:
@@ -240,6 +243,7 @@ def make_grid(
     f_hz: float = 60.0,
     reference_bus: str | None = None,
     connection_limit_mw: Mapping[str, float] | None = None,
+    notes: Sequence[str] = (),
 ) -> Grid:
     """Build a grid from tables.
 
@@ -271,6 +275,8 @@ def make_grid(
     connection_limit_mw : mapping of str to float, optional
         Units to be put behind a connection of their own: a new bus ``<unit>_terminal`` and a line
         ``<unit>_connection`` of that rating, with which everything else deals as with any other. [MW]
+    notes : sequence of str
+        See `Grid`.
 
     Returns
     -------
@@ -294,7 +300,8 @@ def make_grid(
     tables = {
         key: empty_table(key) if table is None else complete(key, table) for key, table in given.items()
     }
-    tables["units"] = complete("units", _with_unit_defaults(tables["units"], tables["buses"]))
+    if units is not None:
+        tables["units"] = complete("units", with_unit_defaults(units, tables["buses"]))
     findings = Findings()
     tables = _with_connections(tables, dict(connection_limit_mw or {}), findings)
     findings.extend(validate_tables(tables))
@@ -315,16 +322,33 @@ def make_grid(
         reference_bus=reference,
         series=series,
         f_hz=f_hz,
+        notes=tuple(notes),
         **tables,
     )
 
 
-def _with_unit_defaults(units: pd.DataFrame, buses: pd.DataFrame) -> pd.DataFrame:
-    """Take what a unit does not say about itself from its bus and its technology."""
+def connected(grid: Grid, connection_limit_mw: Mapping[str, float]) -> Grid:
+    """Return a grid with some units behind a connection of their own, see `make_grid`."""
+    return make_grid(
+        name=grid.name,
+        series=grid.series,
+        currency=grid.currency,
+        utc_offset_h=grid.utc_offset_h,
+        base_mva=grid.base_mva,
+        f_hz=grid.f_hz,
+        reference_bus=grid.reference_bus,
+        connection_limit_mw=connection_limit_mw,
+        notes=grid.notes,
+        **grid.tables(),
+    )
+
+
+def with_unit_defaults(units: pd.DataFrame, buses: pd.DataFrame) -> pd.DataFrame:
+    """Take what units do not say about themselves from their buses (completed) and technologies."""
     units = units.copy()
-    for column in ("latitude", "longitude"):
+    for column in ("latitude", "longitude", "altitude"):
         if column not in units and "bus" in units and column in buses and not buses.index.has_duplicates:
-            units[column] = buses[column].reindex(units["bus"]).to_numpy()
+            units[column] = buses[column].reindex(units["bus"].astype(str)).to_numpy()
     if "technology" in units:
         if "counts_as_curtailment" not in units:
             units["counts_as_curtailment"] = units["technology"].isin(CURTAILMENT_TECHNOLOGIES)

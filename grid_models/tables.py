@@ -114,6 +114,7 @@ GENERATOR_COLUMNS = (
     Column(
         "ramp_mw_per_h", "MW/h", "largest change of output", default=np.inf, above=0.0, may_be_infinite=True
     ),
+    Column("holds_voltage", "", "holds the voltage of its bus", kind="flag", default=True),
     Column("q_min_mvar", "Mvar", "least reactive output", default=np.nan, may_be_nan=True),
     Column("q_max_mvar", "Mvar", "largest reactive output", default=np.nan, may_be_nan=True),
     Column("p_set_mw", "MW", "output in the net's own base case", default=0.0),

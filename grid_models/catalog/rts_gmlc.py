@@ -21,7 +21,7 @@ import pandas as pd
 from grid_models.catalog.rts_gmlc_series import UTC_OFFSET_H, RtsGmlcSeries
 from grid_models.costs import KG_PER_LB, CostCurve, cost_curve, heat_curve
 from grid_models.grid import Grid, make_grid
-from weather import Findings, fitted_pv_parameters
+from weather import Findings, fitted_pv_parameters, fitted_wind_parameters
 
 KM_PER_MILE = 1.609344
 MINUTES_PER_HOUR = 60
@@ -189,7 +189,7 @@ def _links(dc_branch: pd.DataFrame) -> pd.DataFrame:
 def _generators(
     gen: pd.DataFrame, must_run: set[str], *, commitment: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return generators and their cost segments, above the minimum of those that must run or are committed."""
+    """Return generators and their cost segments, above the minimum where there is one."""
     gen = gen[gen["Fuel"].isin(list(FUELS))]
     fuel = gen["Fuel"].map(FUELS)
     runs = fuel.isin(sorted(must_run))
@@ -268,7 +268,9 @@ def _units(gen: pd.DataFrame, bus: pd.DataFrame, scale: Mapping[str, float]) -> 
     }
     units = pd.DataFrame(table).set_axis(gen["GEN UID"])
     is_pv = units["technology"].isin(["pv", "rtpv"])
-    return units.join(fitted_pv_parameters(units.index[is_pv]))
+    is_wind = units["technology"] == "wind"
+    pv, wind = fitted_pv_parameters(units.index[is_pv]), fitted_wind_parameters(units.index[is_wind])
+    return units.join(pv).join(wind)
 
 
 def _full_heat_rate(row: pd.Series) -> float:
