@@ -5,6 +5,7 @@ from __future__ import annotations
 from grid_models.attach import attach, renewable_units
 from grid_models.attribution import oversupply
 from grid_models.catalog import CATALOG, CaseOptions, load_grid, source_options
+from grid_models.contingency import Contingencies, contingencies, full_check, worst_post_contingency
 from grid_models.dispatch import dispatch, dispatch_dataset, solve_all
 from grid_models.engine import DispatchEngine, Objective, StepResult
 from grid_models.grid import Grid, SeriesSource, make_grid
@@ -20,6 +21,7 @@ __all__ = [
     "GENERATION",
     "LOAD",
     "CaseOptions",
+    "Contingencies",
     "DispatchEngine",
     "Grid",
     "Objective",
@@ -31,8 +33,10 @@ __all__ = [
     "attach",
     "check_generation",
     "check_load",
+    "contingencies",
     "dispatch",
     "dispatch_dataset",
+    "full_check",
     "generation_dataset",
     "load_grid",
     "make_grid",
@@ -46,4 +50,5 @@ __all__ = [
     "validate_grid",
     "window_statistics",
     "windows",
+    "worst_post_contingency",
 ]
