@@ -5,10 +5,11 @@ from __future__ import annotations
 from grid_models.attach import attach, renewable_units
 from grid_models.attribution import oversupply
 from grid_models.catalog import CATALOG, CaseOptions, load_grid, source_options
-from grid_models.contingency import Contingencies, contingencies, full_check, worst_post_contingency
+from grid_models.contingency import Contingencies, contingencies, worst_post_contingency
 from grid_models.dispatch import dispatch, dispatch_dataset, solve_all
 from grid_models.engine import DispatchEngine, Objective, StepResult
 from grid_models.grid import Grid, SeriesSource, make_grid
+from grid_models.outage_check import full_check
 from grid_models.outlook import persistence_outlook
 from grid_models.relief import ReliefCurve, ReliefModel
 from grid_models.signals import relief_curves, signals

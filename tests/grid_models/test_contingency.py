@@ -18,13 +18,13 @@ from grid_models.contingency import (
     NEGLIGIBLE_MW,
     Contingencies,
     contingencies,
-    full_check,
     islanding_outages,
     lodf,
     violated_pairs,
     worst_post_contingency,
 )
 from grid_models.linear import island_of, ptdf
+from grid_models.outage_check import full_check
 from tests.grid_models.grids import labelled, small_grid
 from tests.strategies import grids
 from weather import InputError
