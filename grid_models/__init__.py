@@ -7,6 +7,7 @@ from grid_models.attribution import oversupply
 from grid_models.catalog import CATALOG, CaseOptions, load_grid, source_options
 from grid_models.contingency import Contingencies, contingencies, worst_post_contingency
 from grid_models.dispatch import dispatch, dispatch_dataset, solve_all
+from grid_models.emissions import FUELS, FuelCarbon, emission_factor_kg_per_mwh
 from grid_models.engine import DispatchEngine, Objective, StepResult
 from grid_models.grid import Grid, SeriesSource, make_grid
 from grid_models.outage_check import full_check
@@ -19,11 +20,13 @@ from grid_models.windows import window_statistics, windows
 
 __all__ = [
     "CATALOG",
+    "FUELS",
     "GENERATION",
     "LOAD",
     "CaseOptions",
     "Contingencies",
     "DispatchEngine",
+    "FuelCarbon",
     "Grid",
     "Objective",
     "ReliefCurve",
@@ -37,6 +40,7 @@ __all__ = [
     "contingencies",
     "dispatch",
     "dispatch_dataset",
+    "emission_factor_kg_per_mwh",
     "full_check",
     "generation_dataset",
     "load_grid",
