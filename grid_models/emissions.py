@@ -1,11 +1,11 @@
 """CO2 of electricity by fuel: what is burnt per MWh, and what making fuel and plant took.
 
 Grids with heat rates have emissions of their own (fuel factor times heat rate, unit by unit); the factors
-here are for the others. Direct emissions are fuel carbon [1]_ times heat rate, by default the mean of the United
-States' fleet [2]_. Life-cycle emissions add what comes before combustion: for fossil fuels per unit of fuel
-(life cycle less direct of [3]_ for coal and gas, at the heat rate its direct emissions imply; well to tank of
-diesel oil [4]_), for the others per MWh, mostly the plant itself [3]_. Biomass counts as free of direct CO2,
-as in national inventories; waste counts with the fossil part of its carbon.
+here are for the others. Direct emissions are fuel carbon [1]_ times heat rate, by default the mean of the
+United States' fleet [2]_. Life-cycle emissions add what comes before combustion: for fossil fuels per unit
+of fuel (life cycle less direct of [3]_ for coal and gas, at the heat rate its direct emissions imply; well
+to tank of diesel oil [4]_), for the others per MWh, mostly the plant itself [3]_. Biomass counts as free of
+direct CO2, as in national inventories; waste counts with the fossil part of its carbon.
 
 They are means of fleets. Single plants differ by a third in either direction: combined cycles emit some 350,
 open gas turbines 550 to 820 kg/MWh, so give heat rates where there are any.

@@ -15,7 +15,7 @@ LB = 0.45359237
     ("fuel", "published", "relative"),
     [
         # EIA, FAQ 74: CO2 over net generation of the United States' utility-scale plants, 2023 (oil: 2022).
-        # Petroleum there includes petroleum coke and residual oil, which hold up to 40 % more than distillate.
+        # Petroleum there includes petroleum coke and residual oil, which hold up to 40 % more carbon.
         ("coal", 2.31 * LB * 1000, 0.03),
         ("gas", 0.96 * LB * 1000, 0.06),
         ("oil", 2.38 * LB * 1000, 0.25),
