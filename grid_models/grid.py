@@ -176,7 +176,7 @@ class Grid:
         time : pandas.DatetimeIndex
             Left labels in a stated zone, regular, at least two.
         technologies : sequence of str
-            Of 'wind', 'pv', 'rtpv', 'hydro', 'csp'.
+            Of `grid_models.tables.TECHNOLOGIES`.
         series : {'day_ahead', 'real_time'}
             Which of the recorded series.
 

@@ -9,7 +9,9 @@ from dataclasses import MISSING, fields
 from grid_models.catalog.case import CaseOptions
 from grid_models.catalog.matpower import load_matpower
 from grid_models.catalog.pandapower_case import load_pandapower_case
+from grid_models.catalog.pandapower_file import load_pandapower_file
 from grid_models.catalog.rts_gmlc import load_rts_gmlc
+from grid_models.catalog.simbench import load_simbench
 from grid_models.grid import Grid
 from weather import Findings
 
@@ -19,7 +21,9 @@ __all__ = ["CATALOG", "CaseOptions", "load_grid", "source_options"]
 CATALOG: Mapping[str, Callable[..., Grid]] = {
     "rts_gmlc": load_rts_gmlc,
     "matpower": load_matpower,
+    "simbench": load_simbench,
     "pandapower_case": load_pandapower_case,
+    "pandapower_file": load_pandapower_file,
 }
 
 # A loader with this argument takes the fields of `CaseOptions` as options of its own.

@@ -91,7 +91,7 @@ def segment_tables(
     costs : mapping of str to CostFunction
         Cost of each generator.
     co2_kg_per_mwh : mapping of str to float
-        CO2 of each generator, the same at any output. [kg/MWh]
+        CO2 of each generator where its output is positive; what it draws saves none. [kg/MWh]
     n_segments : int
         Pieces of a polynomial.
     no_load_cost : bool
@@ -110,9 +110,10 @@ def segment_tables(
         curve = _curve(costs[name], low, high, is_above_minimum, n_segments, no_load_cost)
         no_load.append(curve.no_load_cost_per_h if is_above_minimum else 0.0)
         no_load_co2.append(co2 * max(low, 0.0) if is_above_minimum else 0.0)
+        end_mw = (low if is_above_minimum else 0.0) + np.cumsum(curve.width_mw)
         rows += [
-            {"gen": name, "p_mw": width, "cost_per_mwh": price, "co2_kg_per_mwh": co2}
-            for width, price in zip(curve.width_mw, curve.cost_per_mwh, strict=True)
+            {"gen": name, "p_mw": width, "cost_per_mwh": price, "co2_kg_per_mwh": co2 if end > 0 else 0.0}
+            for width, price, end in zip(curve.width_mw, curve.cost_per_mwh, end_mw, strict=True)
         ]
     table = generators.assign(no_load_cost_per_h=no_load, no_load_co2_kg_per_h=no_load_co2)
     segments = pd.DataFrame(rows, columns=["gen", "p_mw", "cost_per_mwh", "co2_kg_per_mwh"])

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from grid_models._arrays import BoolArray, FloatArray
-from grid_models.catalog.case import Case, CaseOptions, build_case
+from grid_models.catalog.case import Case, CaseOptions
 from grid_models.catalog.case_costs import CostFunction, PiecewiseCost, PolynomialCost
+from grid_models.catalog.case_grid import build_case
 from grid_models.catalog.fuels import FUEL_OF_MATPOWER
 from grid_models.catalog.matpower_file import MatpowerTables, read_matpower
 from grid_models.grid import Grid
