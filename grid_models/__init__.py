@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from grid_models.ac_injections import Injections
+from grid_models.ac_series import ac_series
+from grid_models.ac_violations import violation_table
 from grid_models.attach import attach, renewable_units
 from grid_models.attribution import oversupply
 from grid_models.catalog import CATALOG, CaseOptions, load_grid, source_options
@@ -12,6 +15,7 @@ from grid_models.engine import DispatchEngine, Objective, StepResult
 from grid_models.grid import Grid, SeriesSource, make_grid
 from grid_models.outage_check import full_check
 from grid_models.outlook import persistence_outlook
+from grid_models.power_flow import power_flow
 from grid_models.relief import ReliefCurve, ReliefModel
 from grid_models.signals import relief_curves, signals
 from grid_models.validation import assert_valid_grid, validate_grid
@@ -28,11 +32,13 @@ __all__ = [
     "DispatchEngine",
     "FuelCarbon",
     "Grid",
+    "Injections",
     "Objective",
     "ReliefCurve",
     "ReliefModel",
     "SeriesSource",
     "StepResult",
+    "ac_series",
     "assert_valid_grid",
     "attach",
     "check_generation",
@@ -47,12 +53,14 @@ __all__ = [
     "make_grid",
     "oversupply",
     "persistence_outlook",
+    "power_flow",
     "relief_curves",
     "renewable_units",
     "signals",
     "solve_all",
     "source_options",
     "validate_grid",
+    "violation_table",
     "window_statistics",
     "windows",
     "worst_post_contingency",
