@@ -261,7 +261,7 @@ def _lines(net: pandapowerNet, names: dict[int, str]) -> pd.DataFrame:
     start, end = branch[:, _F_BUS].astype(int), branch[:, _T_BUS].astype(int)
     alive = used & (branch[:, _STATUS] > 0) & (start != end)
     rows = [int(k) for k in np.flatnonzero(alive) if start[k] in names and end[k] in names]
-    kind = pd.Series([kinds[k] for k in rows], dtype=object)
+    kind = [kinds[k] for k in rows]
     tap = branch[rows, _TAP]
     table = {
         "kind": kind,
@@ -270,7 +270,7 @@ def _lines(net: pandapowerNet, names: dict[int, str]) -> pd.DataFrame:
         "rate_mw": [rates[k] for k in rows],
         "x_pu": branch[rows, _X],
         "r_pu": branch[rows, _R],
-        "b_charging_pu": np.where(kind == "line", branch[rows, _B], 0.0),
+        "b_charging_pu": np.where(np.array(kind) == "line", branch[rows, _B], 0.0),
         "tap_ratio": np.where(tap == 0, 1.0, tap),
         "shift_degree": branch[rows, _SHIFT],
     }
