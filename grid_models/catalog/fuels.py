@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from grid_models.emissions import FUELS, emission_factor_kg_per_mwh
+
 #: Fuel of each MATPOWER ``genfuel`` (User's Manual, table "GENFUELS") in the project's names.
 FUEL_OF_MATPOWER: Mapping[str, str] = {
     "biomass": "biomass",
@@ -34,10 +36,7 @@ FUEL_OF_MATPOWER: Mapping[str, str] = {
 #: Technology of the weather-driven units that stand for generators of a fuel.
 UNIT_TECHNOLOGY: Mapping[str, str] = {"wind": "wind", "pv": "pv", "hydro": "hydro"}
 
-#: CO2 of generators by fuel, where a case says nothing. [kg/MWh]
-_CO2 = {"coal": 1000.0, "gas": 420.0, "oil": 1000.0}
-
 
 def co2_of_fuel(fuel: str) -> float:
-    """CO2 of a generator of a fuel; zero where the fuel is not told. [kg/MWh]."""
-    return _CO2.get(fuel, 0.0)
+    """Direct CO2 of a generator of a fuel; zero where the fuel is not told or nothing is burnt. [kg/MWh]."""
+    return emission_factor_kg_per_mwh(fuel) if fuel in FUELS else 0.0
