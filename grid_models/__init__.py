@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from grid_models.ac_injections import Injections
+from grid_models.ac_series import ac_series
+from grid_models.ac_violations import violation_table
+from grid_models.attach import attach, renewable_units
 from grid_models.attribution import causes, oversupply
-from grid_models.catalog import CATALOG, load_grid
+from grid_models.catalog import CATALOG, CaseOptions, load_grid, source_options
+from grid_models.contingency import Contingencies, contingencies, worst_post_contingency
 from grid_models.dispatch import Solution, dispatch, dispatch_dataset, inputs_of, solve_all
-from grid_models.engine import DispatchEngine, Dispatched, StepResult
+from grid_models.emissions import FUELS, FuelCarbon, emission_factor_kg_per_mwh
+from grid_models.engine import Dispatched, DispatchEngine, StepResult
 from grid_models.grid import Grid, SeriesSource, make_grid
 from grid_models.limits import Limits
 from grid_models.lp import Inputs, always_on
 from grid_models.objective import Objective
+from grid_models.outage_check import full_check
 from grid_models.outlook import persistence_outlook
+from grid_models.power_flow import power_flow
 from grid_models.relief import ReliefCurve, ReliefModel, Slack
 from grid_models.signals import relief_curves, signals
 from grid_models.validation import assert_valid_grid, validate_grid
@@ -19,11 +27,16 @@ from grid_models.windows import window_statistics, windows
 
 __all__ = [
     "CATALOG",
+    "FUELS",
     "GENERATION",
     "LOAD",
+    "CaseOptions",
+    "Contingencies",
     "DispatchEngine",
     "Dispatched",
+    "FuelCarbon",
     "Grid",
+    "Injections",
     "Inputs",
     "Limits",
     "Objective",
@@ -33,23 +46,33 @@ __all__ = [
     "Slack",
     "Solution",
     "StepResult",
+    "ac_series",
     "always_on",
     "assert_valid_grid",
+    "attach",
     "causes",
     "check_generation",
     "check_load",
+    "contingencies",
     "dispatch",
     "dispatch_dataset",
+    "emission_factor_kg_per_mwh",
+    "full_check",
     "generation_dataset",
     "inputs_of",
     "load_grid",
     "make_grid",
     "oversupply",
     "persistence_outlook",
+    "power_flow",
     "relief_curves",
+    "renewable_units",
     "signals",
     "solve_all",
+    "source_options",
     "validate_grid",
+    "violation_table",
     "window_statistics",
     "windows",
+    "worst_post_contingency",
 ]

@@ -18,7 +18,7 @@ def compiled(function: Function) -> Function:
     can be called from compiled ones only, which saves most of the time their compilation would take.
     """
     is_private = function.__name__.startswith("_")
-    result: Function = numba.njit(
+    compile_now: Callable[[Function], Function] = numba.njit(  # type: ignore[call-overload]  # not in its stub
         cache=True, fastmath=False, error_model="numpy", no_cpython_wrapper=is_private, no_cfunc_wrapper=True
-    )(function)
-    return result
+    )
+    return compile_now(function)

@@ -2,9 +2,9 @@
 
 Causes are defined on the totals of a step by switching limits on one at a time under the same objective.
 *Oversupply* is what is curtailed on a copper plate (no line limits); *system* is what limits of the whole
-system add there (reserves, non-synchronous share); *congestion* what base-case limits of lines add; *security*
-what outages add that must be survived. They are then allocated to units; a unit's part may be negative, where
-the network shields it, and is not clipped.
+system add there (reserves, non-synchronous share); *congestion* what base-case limits of lines add;
+*security* what outages add that must be survived. They are then allocated to units; a unit's part may be
+negative, where the network shields it, and is not clipped.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import xarray as xr
 
 from grid_models.alignment import aligned, aligned_series
 from grid_models.attribution import causes
-from grid_models.engine import DispatchEngine, Dispatched, Security
+from grid_models.engine import Dispatched, DispatchEngine, Security
 from grid_models.limits import Limits
 from grid_models.lp import Inputs, always_on
 from grid_models.objective import Objective
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-    from grid_models._arrays import FloatArray
+    from grid_models._arrays import FloatArray, IntArray
     from grid_models.grid import Grid
-    from grid_models.rows import Monitored
 
 _DIMS: dict[str, tuple[str, ...]] = {
     "gen_p_mw": ("gen",),
@@ -116,10 +115,10 @@ def dispatch(
         Over time: `p_mw` (gen), `unit_p_mw`, `curtailed_p_mw`, its parts `curtailed_<cause>_p_mw` by
         oversupply and congestion (and system, security), `spilled_p_mw` (unit), `line_p_mw`,
         `loading_percent`, `line_shadow_price` (line), `link_p_mw` (link), `load_p_mw`, `flexible_load_p_mw`,
-        `shed_p_mw`, `dump_p_mw`, `marginal_curtailment`, `marginal_co2_kg_per_mwh` (bus), `cost` [currency/h],
-        `co2_kg` [kg/h]; for `market` `lmp_per_mwh` (bus) and its parts `lmp_energy_per_mwh` (the mean price
-        weighted by load) and `lmp_congestion_per_mwh` (what a bus differs from it; there are no losses); for
-        `priority` `marginal_cost_per_mwh`, which is no price.
+        `shed_p_mw`, `dump_p_mw`, `marginal_curtailment`, `marginal_co2_kg_per_mwh` (bus),
+        `cost` [currency/h], `co2_kg` [kg/h]; for `market` `lmp_per_mwh` (bus) and its parts
+        `lmp_energy_per_mwh` (the mean price weighted by load) and `lmp_congestion_per_mwh` (what a bus
+        differs from it; there are no losses); for `priority` `marginal_cost_per_mwh`, which is no price.
 
     Raises
     ------
@@ -196,7 +195,7 @@ def solve_chunk(engine: DispatchEngine, inputs: Inputs, first: int = 0) -> Solut
 
 
 def _solve_remotely(
-    recipe: tuple[Grid, tuple[Objective, Security, Limits, Monitored]], inputs: Inputs, first: int
+    recipe: tuple[Grid, tuple[Objective, Security, Limits, IntArray]], inputs: Inputs, first: int
 ) -> Solution:
     grid, (objective, security, limits, stored) = recipe
     engine = DispatchEngine(grid, objective, security=security, limits=limits, stored=stored)
@@ -247,10 +246,11 @@ def dispatch_dataset(
         data["gen_status"] = (("time", "gen"), inputs.gen_status)
     if inputs.injection_p_mw.any():
         data["storage_injection_p_mw"] = (("time", "bus"), inputs.injection_p_mw)
-    data["load_p_mw"] = (("time", "bus"), inputs.load_p_mw - flexible_load)
+    own = inputs.load_p_mw - flexible_load if flexible_load.any() else inputs.load_p_mw
+    data["load_p_mw"] = (("time", "bus"), own)
     data["flexible_load_p_mw"] = (("time", "bus"), flexible_load)
     result = xr.Dataset(data, coords=_coordinates(engine, time), attrs=_attributes(engine))
-    for name in result.data_vars:
+    for name in data:
         unit = _UNITS.get(str(name), "MW").replace("currency", grid.currency)
         result[name].attrs.update(units=unit, cell_methods="time: mean")
     return result
@@ -268,10 +268,19 @@ def inputs_of(engine: DispatchEngine, dispatched: xr.Dataset, available_p_mw: Fl
     available_p_mw : ndarray (time, unit)
         What the weather allows, in the grid's order. [MW]
     """
-    given = always_on(engine.problem, dispatched["load_p_mw"].to_numpy(), available_p_mw)
-    names = {"gen_status": "gen_status", "injection_p_mw": "storage_injection_p_mw"}
-    there = {key: dispatched[name].to_numpy() for key, name in names.items() if name in dispatched}
-    return replace(given, **there)
+    grid = engine.grid
+    orders = {"bus": grid.buses.index, "gen": grid.generators.index}
+    names = {
+        "load_p_mw": ("load_p_mw", "bus"),
+        "gen_status": ("gen_status", "gen"),
+        "injection_p_mw": ("storage_injection_p_mw", "bus"),
+    }
+    given = {
+        key: dispatched[name].transpose("time", dim).sel({dim: orders[dim].to_numpy(dtype=object)}).to_numpy()
+        for key, (name, dim) in names.items()
+        if name in dispatched
+    }
+    return replace(always_on(engine.problem, given["load_p_mw"], available_p_mw), **given)
 
 
 def _prices(lmp: FloatArray, load_p_mw: FloatArray) -> dict[str, tuple[tuple[str, ...], FloatArray]]:

@@ -18,14 +18,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from grid_models.contingency import contingencies
 from grid_models.limits import Limits
 from grid_models.lp import Inputs, always_on, build_problem, gathered, products
 from grid_models.objective import CO2, COST, CURTAILMENT, ColumnCosts, Objective
-from grid_models.rows import Monitored
 from grid_models.sharing import share_steps
 from grid_models.solving import Model, Solved
 from grid_models.watch import Watch
@@ -60,7 +60,8 @@ class Dispatched:
         Flow. [MW]
     line_shadow, security_shadow : ndarray (step, line)
         Cost saved per MW more rating, with nothing out, and summed over the outages to be survived
-        [currency/MWh]; may be negative in `priority`, where more room for wind and PV can make the rest dearer.
+        [currency/MWh]; may be negative in `priority`, where more room for wind and PV can make the rest
+        dearer.
     link_p_mw : ndarray (step, link)
         Flow of controllable links.
     shed_p_mw, dump_p_mw : ndarray (step, bus)
@@ -127,9 +128,10 @@ class DispatchEngine:
         Limits of the whole system.
     watch : Watch, optional
         Limits of lines to keep. By default those of `security`.
-    stored : Monitored, optional
-        Rows that are always in the model. By default they are found from the grid alone, with random
-        availability and load from a fixed seed, so that neither weather nor chunking can change them.
+    stored : ndarray of int, optional
+        Limits of lines, by their numbers in `watch`, whose rows are always in the model. By default they are
+        found from the grid alone, with random availability and load from a fixed seed, so that neither
+        weather nor chunking can change them.
 
     Examples
     --------
@@ -149,7 +151,7 @@ class DispatchEngine:
         *,
         security: Security = "none",
         limits: Limits | None = None,
-        stored: Monitored | None = None,
+        stored: IntArray | None = None,
         watch: Watch | None = None,
     ) -> None:
         if objective not in ("priority", "market"):
@@ -165,19 +167,19 @@ class DispatchEngine:
         self._model = self._of(self._costs.stages, self.stored)
         self._rescue = self._of(self._costs.rescue_stages, self.stored)
 
-    def _of(self, stages: FloatArray, stored: Monitored, *, derivatives: bool = True) -> Model:
+    def _of(self, stages: FloatArray, stored: IntArray, *, derivatives: bool = True) -> Model:
         functionals = self._costs.functionals(stages.shape[1])
         return Model(
             self.problem, stages, functionals, stored, self.watch, self.limits, derivatives=derivatives
         )
 
-    def _discovered(self) -> Monitored:
+    def _discovered(self) -> IntArray:
         """Rows that bind in any reference step."""
-        model = self._of(self._costs.stages, Monitored.none(), derivatives=False)
+        model = self._of(self._costs.stages, np.zeros(0, dtype=np.int64), derivatives=False)
         return model.binding(reference_inputs(self.problem))
 
     @property
-    def recipe(self) -> tuple[Objective, Security, Limits, Monitored]:
+    def recipe(self) -> tuple[Objective, Security, Limits, IntArray]:
         """What makes the same engine from the same grid elsewhere."""
         return self.objective, self.security, self.limits, self.stored
 
@@ -189,7 +191,7 @@ class DispatchEngine:
     @cached_property
     def without_lines(self) -> DispatchEngine:
         """The same as if no line had a limit."""
-        watch = Watch(Monitored.none())
+        watch = Watch(self.watch.base.at(np.zeros(0, dtype=np.int64)))
         return DispatchEngine(self.grid, self.objective, limits=self.limits, watch=watch)
 
     @property
@@ -294,9 +296,7 @@ class DispatchEngine:
             flow[steps] += products(np.ascontiguousarray(per_mw), result[steps] - here)
         return result
 
-    def _result(
-        self, inputs: Inputs, solved: Solved, columns: FloatArray, flow: FloatArray
-    ) -> Dispatched:
+    def _result(self, inputs: Inputs, solved: Solved, columns: FloatArray, flow: FloatArray) -> Dispatched:
         p = self.problem
         taken = columns[:, p.units_at]
         unit_p, unused = inputs.available_p_mw.copy(), np.zeros_like(inputs.available_p_mw)
@@ -332,9 +332,9 @@ class DispatchEngine:
 
 def watched(problem: Problem, security: Security) -> Watch:
     """All limits of lines that a dispatch keeps."""
-    if security == "none":
-        return Watch.of(problem)
-    raise ValueError(f"security={security!r}: expected 'none' or 'n-1'")
+    if security not in get_args(Security):
+        raise ValueError(f"security={security!r}: expected 'none' or 'n-1'")
+    return Watch.of(problem, contingencies(problem.grid) if security == "n-1" else None)
 
 
 def reference_inputs(problem: Problem) -> Inputs:

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from grid_models._arrays import FloatArray, IntArray
-from grid_models.linear import ptdf
+from grid_models.linear import flow_offset, ptdf
 from grid_models.tables import (
     CURTAILMENT_TECHNOLOGIES,
     NON_DISPATCHABLE_TECHNOLOGIES,
@@ -68,12 +68,15 @@ class Grid:
     ptdf : numpy.ndarray
         Flow on each line per injection at each bus, shape (line, bus), see `grid_models.linear.ptdf`. It
         holds for injections that sum to zero. HVDC links inject at one of their ends and draw at the other.
+        Phase shifters add `flow_offset_mw`.
     reference_bus : str
         Bus whose column in `ptdf` is zero.
     series : SeriesSource or None
         Recorded series, if the grid has any.
     f_hz : float
         Nominal frequency. [Hz]
+    notes : tuple of str
+        What the source of the grid left out or assumed.
     """
 
     name: str
@@ -91,6 +94,7 @@ class Grid:
     reference_bus: str
     series: SeriesSource | None = field(default=None, repr=False)
     f_hz: float = 60.0
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def net(self) -> pandapowerNet:
@@ -99,6 +103,19 @@ class Grid:
         from grid_models.netbuild import build_net
 
         return build_net(self)
+
+    @cached_property
+    def flow_offset_mw(self) -> FloatArray:
+        """Flow on each line that phase shifters drive without any injection (`linear.flow_offset`). [MW]."""
+        lines, buses = self.lines, self.buses.index
+        return flow_offset(
+            self.ptdf,
+            buses.get_indexer(lines["from_bus"]).astype(np.int64),
+            buses.get_indexer(lines["to_bus"]).astype(np.int64),
+            lines["b_pu"].to_numpy(dtype=float),
+            lines["shift_degree"].to_numpy(dtype=float),
+            self.base_mva,
+        )
 
     def __getstate__(self) -> dict[str, object]:
         """Leave the derived net behind when the grid travels to another process."""
@@ -159,7 +176,7 @@ class Grid:
         time : pandas.DatetimeIndex
             Left labels in a stated zone, regular, at least two.
         technologies : sequence of str
-            Of 'wind', 'pv', 'rtpv', 'hydro', 'csp'.
+            Of `grid_models.tables.TECHNOLOGIES`.
         series : {'day_ahead', 'real_time'}
             Which of the recorded series.
 
@@ -226,6 +243,7 @@ def make_grid(
     f_hz: float = 60.0,
     reference_bus: str | None = None,
     connection_limit_mw: Mapping[str, float] | None = None,
+    notes: Sequence[str] = (),
 ) -> Grid:
     """Build a grid from tables.
 
@@ -257,6 +275,8 @@ def make_grid(
     connection_limit_mw : mapping of str to float, optional
         Units to be put behind a connection of their own: a new bus ``<unit>_terminal`` and a line
         ``<unit>_connection`` of that rating, with which everything else deals as with any other. [MW]
+    notes : sequence of str
+        See `Grid`.
 
     Returns
     -------
@@ -280,7 +300,8 @@ def make_grid(
     tables = {
         key: empty_table(key) if table is None else complete(key, table) for key, table in given.items()
     }
-    tables["units"] = complete("units", _with_unit_defaults(tables["units"], tables["buses"]))
+    if units is not None:
+        tables["units"] = complete("units", with_unit_defaults(units, tables["buses"]))
     findings = Findings()
     tables = _with_connections(tables, dict(connection_limit_mw or {}), findings)
     findings.extend(validate_tables(tables))
@@ -301,16 +322,33 @@ def make_grid(
         reference_bus=reference,
         series=series,
         f_hz=f_hz,
+        notes=tuple(notes),
         **tables,
     )
 
 
-def _with_unit_defaults(units: pd.DataFrame, buses: pd.DataFrame) -> pd.DataFrame:
-    """Take what a unit does not say about itself from its bus and its technology."""
+def connected(grid: Grid, connection_limit_mw: Mapping[str, float]) -> Grid:
+    """Return a grid with some units behind a connection of their own, see `make_grid`."""
+    return make_grid(
+        name=grid.name,
+        series=grid.series,
+        currency=grid.currency,
+        utc_offset_h=grid.utc_offset_h,
+        base_mva=grid.base_mva,
+        f_hz=grid.f_hz,
+        reference_bus=grid.reference_bus,
+        connection_limit_mw=connection_limit_mw,
+        notes=grid.notes,
+        **grid.tables(),
+    )
+
+
+def with_unit_defaults(units: pd.DataFrame, buses: pd.DataFrame) -> pd.DataFrame:
+    """Take what units do not say about themselves from their buses (completed) and technologies."""
     units = units.copy()
-    for column in ("latitude", "longitude"):
+    for column in ("latitude", "longitude", "altitude"):
         if column not in units and "bus" in units and column in buses and not buses.index.has_duplicates:
-            units[column] = buses[column].reindex(units["bus"]).to_numpy()
+            units[column] = buses[column].reindex(units["bus"].astype(str)).to_numpy()
     if "technology" in units:
         if "counts_as_curtailment" not in units:
             units["counts_as_curtailment"] = units["technology"].isin(CURTAILMENT_TECHNOLOGIES)

@@ -22,7 +22,8 @@ class Limits:
 
     References
     ----------
-    .. [1] EirGrid and SONI, System Non-Synchronous Penetration, definition and formulation, 2018; 75 % since 2022.
+    .. [1] EirGrid and SONI, System Non-Synchronous Penetration, definition and formulation, 2018; 75 % since
+       2022.
     """
 
     max_nonsynchronous_share: float | None = None

@@ -202,7 +202,8 @@ class Problem:
 
     def balance_row(self, n_column: int) -> FloatArray:
         """Net injection per MW of each column: links inject as much as they take."""
-        return self.columns_of(np.ones((1, self.n_bus)), n_column)[0]
+        row: FloatArray = self.columns_of(np.ones((1, self.n_bus)), n_column)[0]
+        return row
 
     def injection(self, columns: FloatArray) -> FloatArray:
         """Power injected at each bus by the chosen columns, (step, column) to (step, bus). [MW]"""

@@ -29,9 +29,10 @@ def build_net(grid: Grid) -> pandapowerNet:
     Returns
     -------
     pandapowerNet
-        Buses and lines in the order of the tables; generators as `gen` at `p_set_mw`; weather-driven units as
-        `sgen`, those that hold voltage (columns q_min_mvar, q_max_mvar known) as `gen`; links as `dcline`
-        without losses; storage at rest. An `ext_grid` at the reference bus takes up the imbalance.
+        Buses and lines in the order of the tables; generators as `gen` at `p_set_mw`, those that do not hold
+        voltage as `sgen`; weather-driven units as `sgen`, those that hold voltage (columns q_min_mvar,
+        q_max_mvar known) as `gen`; links as `dcline` without losses; storage at rest. An `ext_grid` at the
+        reference bus takes up the imbalance.
     """
     net = pp.create_empty_network(name=grid.name, f_hz=grid.f_hz, sn_mva=grid.base_mva)
     _add_buses(net, grid)
@@ -45,14 +46,34 @@ def build_net(grid: Grid) -> pandapowerNet:
 def _add_buses(net: pandapowerNet, grid: Grid) -> None:
     """Add buses with nominal loads and shunts, and the reference."""
     buses = grid.buses
-    places = list(zip(buses["longitude"], buses["latitude"], strict=True))
-    for (bus, row), place in zip(buses.iterrows(), places, strict=True):
-        index = int(row["pp_index"])
-        pp.create_bus(net, row["vn_kv"], name=bus, index=index, zone=row["area"], geodata=place)
-        if row["load_p_mw"] or row["load_q_mvar"]:
-            pp.create_load(net, index, row["load_p_mw"], row["load_q_mvar"], name=f"load_{bus}")
-        if row["shunt_q_mvar"]:
-            pp.create_shunt(net, index, q_mvar=row["shunt_q_mvar"], name=f"shunt_{bus}")
+    index = buses["pp_index"].to_numpy()
+    pp.create_buses(
+        net,
+        len(buses),
+        buses["vn_kv"].to_numpy(),
+        index=index,
+        name=list(buses.index),
+        zone=list(buses["area"]),
+        geodata=list(zip(buses["longitude"], buses["latitude"], strict=True)),
+    )
+    loaded = buses[(buses["load_p_mw"] != 0) | (buses["load_q_mvar"] != 0)]
+    if len(loaded):
+        pp.create_loads(
+            net,
+            loaded["pp_index"].to_numpy(),
+            p_mw=loaded["load_p_mw"].to_numpy(),
+            q_mvar=loaded["load_q_mvar"].to_numpy(),
+            name=[f"load_{bus}" for bus in loaded.index],
+        )
+    shunted = buses[buses["shunt_q_mvar"] != 0]
+    if len(shunted):
+        pp.create_shunts(
+            net,
+            shunted["pp_index"].to_numpy(),
+            q_mvar=shunted["shunt_q_mvar"].to_numpy(),
+            vn_kv=shunted["vn_kv"].to_numpy(),
+            name=[f"shunt_{bus}" for bus in shunted.index],
+        )
     reference = buses.loc[grid.reference_bus]
     pp.create_ext_grid(net, int(reference["pp_index"]), vm_pu=reference["vm_pu"], name="reference")
 
@@ -91,54 +112,90 @@ def _add_transformers(net: pandapowerNet, grid: Grid) -> None:
     """Add transformers; the off-nominal ratio is put into the rated voltage of the from side.
 
     `sn_mva` is the continuous rating, so that `loading_percent` is against it; short-circuit voltages are
-    converted from the base of the grid to that rating.
+    converted from the base of the grid to that rating. A shift at the low side is the opposite one at the
+    high side.
     """
-    for name, line in grid.lines[grid.lines["kind"] == "trafo"].iterrows():
-        start, end = grid.buses.loc[line["from_bus"]], grid.buses.loc[line["to_bus"]]
-        from_kv, to_kv = start["vn_kv"] * line["tap_ratio"], end["vn_kv"]
-        is_from_high = start["vn_kv"] >= end["vn_kv"]
-        sn_mva = line["rate_mw"] if np.isfinite(line["rate_mw"]) else grid.base_mva
-        to_percent = 100 * sn_mva / grid.base_mva
-        pp.create_transformer_from_parameters(
-            net,
-            hv_bus=int((start if is_from_high else end)["pp_index"]),
-            lv_bus=int((end if is_from_high else start)["pp_index"]),
-            sn_mva=sn_mva,
-            vn_hv_kv=from_kv if is_from_high else to_kv,
-            vn_lv_kv=to_kv if is_from_high else from_kv,
-            vk_percent=float(np.hypot(line["r_pu"], line["x_pu"])) * to_percent * np.sign(line["x_pu"]),
-            vkr_percent=line["r_pu"] * to_percent,
-            pfe_kw=0.0,
-            i0_percent=0.0,
-            name=name,
-            index=int(line["pp_index"]),
-        )
+    lines = grid.lines[grid.lines["kind"] == "trafo"]
+    if lines.empty:
+        return
+    start, end = (grid.buses.loc[lines[column]] for column in ("from_bus", "to_bus"))
+    start_kv, to_kv = start["vn_kv"].to_numpy(), end["vn_kv"].to_numpy()
+    from_kv = start_kv * lines["tap_ratio"].to_numpy()
+    is_from_high = start_kv >= to_kv
+    rate = lines["rate_mw"].to_numpy()
+    sn_mva = np.where(np.isfinite(rate), rate, grid.base_mva)
+    r_pu, x_pu = lines["r_pu"].to_numpy(), lines["x_pu"].to_numpy()
+    to_percent = 100 * sn_mva / grid.base_mva
+    shift = lines["shift_degree"].to_numpy()
+    at = start["pp_index"].to_numpy(), end["pp_index"].to_numpy()
+    pp.create_transformers_from_parameters(
+        net,
+        hv_buses=np.where(is_from_high, *at),
+        lv_buses=np.where(is_from_high, *at[::-1]),
+        sn_mva=sn_mva,
+        vn_hv_kv=np.where(is_from_high, from_kv, to_kv),
+        vn_lv_kv=np.where(is_from_high, to_kv, from_kv),
+        vk_percent=np.hypot(r_pu, x_pu) * to_percent * np.sign(x_pu),
+        vkr_percent=r_pu * to_percent,
+        pfe_kw=0.0,
+        i0_percent=0.0,
+        shift_degree=np.where(is_from_high, shift, -shift),
+        name=list(lines.index),
+        index=lines["pp_index"].to_numpy(),
+    )
 
 
 def _add_sources(net: pandapowerNet, grid: Grid) -> None:
-    """Add generators and weather-driven units at their set-points."""
-    for name, row in grid.generators.iterrows():
-        limits = {"min_p_mw": row["p_min_mw"], "max_p_mw": row["p_max_mw"]}
-        _add_voltage_source(net, grid, str(name), row, limits)
-    for name, row in grid.units.iterrows():
-        limits = {"min_p_mw": 0.0, "max_p_mw": row["p_nom_mw"]}
-        if np.isfinite(row.get("q_max_mvar", np.nan)):
-            _add_voltage_source(net, grid, str(name), row, limits)
-        else:
-            bus = int(grid.buses.at[row["bus"], "pp_index"])
-            p_mw = row.get("p_set_mw", 0.0)
-            pp.create_sgen(net, bus, p_mw, name=name, type=row["technology"], controllable=True, **limits)
+    """Add generators and weather-driven units at their set-points.
+
+    Units hold voltage where their reactive limits are known, generators where `holds_voltage` says so.
+    """
+    gens = grid.generators
+    units = grid.units.assign(p_min_mw=0.0, p_max_mw=grid.units["p_nom_mw"])
+    for column, default in (("p_set_mw", 0.0), ("q_min_mvar", np.nan), ("q_max_mvar", np.nan)):
+        if column not in units:
+            units[column] = default
+    unit_holds = np.isfinite(units["q_max_mvar"].to_numpy(dtype=float))
+    gen_holds = gens["holds_voltage"].to_numpy(dtype=bool)
+    _add_voltage_sources(net, grid, gens[gen_holds])
+    _add_voltage_sources(net, grid, units[unit_holds])
+    _add_static_sources(net, grid, gens[~gen_holds])
+    _add_static_sources(net, grid, units[~unit_holds])
 
 
-def _add_voltage_source(
-    net: pandapowerNet, grid: Grid, name: str, row: pd.Series, limits: dict[str, float]
-) -> None:
-    """Add a unit that holds the voltage of its bus, within its reactive limits where they are known."""
-    bus = grid.buses.loc[row["bus"]]
-    reactive = {"min_q_mvar": row["q_min_mvar"], "max_q_mvar": row["q_max_mvar"]}
-    known = {key: value for key, value in reactive.items() if np.isfinite(value)}
-    p_mw, vm_pu = row.get("p_set_mw", 0.0), bus["vm_pu"]
-    pp.create_gen(net, int(bus["pp_index"]), p_mw, vm_pu, name=name, controllable=True, **limits, **known)
+def _add_voltage_sources(net: pandapowerNet, grid: Grid, table: pd.DataFrame) -> None:
+    """Add sources that hold the voltage of their bus, within their reactive limits where they are known."""
+    if table.empty:
+        return
+    buses = grid.buses.loc[table["bus"]]
+    pp.create_gens(
+        net,
+        buses["pp_index"].to_numpy(),
+        p_mw=table["p_set_mw"].to_numpy(dtype=float),
+        vm_pu=buses["vm_pu"].to_numpy(),
+        name=list(table.index),
+        controllable=True,
+        min_p_mw=table["p_min_mw"].to_numpy(dtype=float),
+        max_p_mw=table["p_max_mw"].to_numpy(dtype=float),
+        min_q_mvar=table["q_min_mvar"].to_numpy(dtype=float),
+        max_q_mvar=table["q_max_mvar"].to_numpy(dtype=float),
+    )
+
+
+def _add_static_sources(net: pandapowerNet, grid: Grid, table: pd.DataFrame) -> None:
+    """Add sources that do not hold voltage."""
+    if table.empty:
+        return
+    pp.create_sgens(
+        net,
+        grid.buses.loc[table["bus"], "pp_index"].to_numpy(),
+        p_mw=table["p_set_mw"].to_numpy(dtype=float),
+        name=list(table.index),
+        type=list(table["technology"]),
+        controllable=True,
+        min_p_mw=table["p_min_mw"].to_numpy(dtype=float),
+        max_p_mw=table["p_max_mw"].to_numpy(dtype=float),
+    )
 
 
 def _add_links_and_storage(net: pandapowerNet, grid: Grid) -> None:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grid_models.lp import always_on
 from grid_models.sharing import share_steps
 from grid_models.solving import Model
 from weather import SolverError
@@ -215,7 +214,7 @@ def _answered(model: Model, inputs: Inputs, site_max: FloatArray, slack: Slack) 
     solved = model.solve(inputs, extra)
     if not solved.feasible.all():
         raise SolverError(
-            f"grid {model.problem.grid.name}: no dispatch within the shedding and dumping of the baseline step"
+            f"grid {model.problem.grid.name}: no dispatch within the shedding and dumping of the baseline"
         )
     return solved
 

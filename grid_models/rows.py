@@ -42,12 +42,6 @@ class Monitored:
         lines = np.asarray(lines, dtype=np.int64)
         return Monitored(lines, np.full(len(lines), NO_OUTAGE), np.zeros(len(lines)), problem.rate_mw[lines])
 
-    @staticmethod
-    def none() -> Monitored:
-        """No line at all."""
-        empty = np.zeros(0, dtype=np.int64)
-        return Monitored(empty, empty, np.zeros(0), np.zeros(0))
-
     def __len__(self) -> int:
         """Count rows."""
         return len(self.line)
@@ -56,30 +50,10 @@ class Monitored:
         """Return some of the rows."""
         return Monitored(self.line[rows], self.outage[rows], self.factor[rows], self.limit_mw[rows])
 
-    def joined(self, other: Monitored) -> Monitored:
-        """Both, each row once, in the order of outage and line."""
-        both = [
-            np.concatenate([getattr(self, name), getattr(other, name)])
-            for name in ("line", "outage", "factor", "limit_mw")
-        ]
-        _, first = np.unique(np.stack([both[1], both[0]]), axis=1, return_index=True)
-        return Monitored(*(array[first] for array in both))
-
-    def without(self, other: Monitored) -> Monitored:
-        """Return the rows that `other` does not have."""
-        known = set(zip(other.line.tolist(), other.outage.tolist(), strict=True))
-        pairs = zip(self.line.tolist(), self.outage.tolist(), strict=True)
-        return self.at(np.flatnonzero([pair not in known for pair in pairs]))
-
-    @property
-    def nothing(self) -> IntArray:
-        """No row."""
-        return np.zeros(0, dtype=np.int64)
-
-    @property
-    def key(self) -> bytes:
-        """Tell sets of rows apart."""
-        return self.line.tobytes() + self.outage.tobytes()
+    def followed_by(self, other: Monitored) -> Monitored:
+        """Both, one after the other."""
+        names = ("line", "outage", "factor", "limit_mw")
+        return Monitored(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in names))
 
     def by_bus(self, problem: Problem) -> FloatArray:
         """Flow on each line per MW injected at each bus, (row, bus). [1]"""
@@ -146,7 +120,9 @@ class Rows:
         result[self.first_line :] = self._by_bus
         return result
 
-    def bounds(self, inputs: Inputs, withdrawal: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def bounds(
+        self, inputs: Inputs, withdrawal: FloatArray, upper: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
         """Limits of every row in every step, (step, row).
 
         Parameters

@@ -25,6 +25,7 @@ _MARGIN_MW = 1e-9
 _TOLERANCES = (1e-12, 1e-10, 1e-8)
 _EQUALITY = 5
 _MAX_ROUNDS = 50
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 def share_pro_rata(
@@ -147,7 +148,7 @@ def share_steps(
     idle = (total <= _FLOW_TOLERANCE_MW)[:, 0]
     result[idle] = amount_mw[idle]
     flow = flow_mw + products(flow_per_mw, result - amount_mw)
-    for t in np.flatnonzero(watch.broken(flow, -_FLOW_TOLERANCE_MW) & ~idle):
+    for t in np.flatnonzero(watch.broken(flow, -_FLOW_TOLERANCE_MW, _NONE) & ~idle):
         result[t] = _share_within(amount_mw[t], capacity_mw[t], flow_per_mw, flow_mw[t], flow[t], watch)
     return result
 
@@ -161,14 +162,14 @@ def _share_within(
     watch: Watch,
 ) -> FloatArray:
     """Share one step's total, with the limits in the way found one after the other."""
-    is_kept, total = np.zeros(len(watch.rows), dtype=bool), float(amount.sum())
+    kept, total = np.zeros(0, dtype=np.int64), float(amount.sum())
     shared = amount
     for _ in range(_MAX_ROUNDS):
         new = watch.near(shared_flow, -_FLOW_TOLERANCE_MW)
-        if is_kept[new].all():
+        if np.isin(new, kept).all():
             return shared
-        is_kept[new] = True
-        rows = watch.rows.at(np.flatnonzero(is_kept))
+        kept = np.union1d(kept, new)
+        rows = watch.rows(kept)
         at = post_flow(flow, rows)
         per_mw = flow_per_mw[rows.line] + rows.factor[:, None] * flow_per_mw[np.maximum(rows.outage, 0)]
         # A limit that the vertex itself lies beyond, by rounding, is kept as well as there.

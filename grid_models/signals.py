@@ -1,4 +1,4 @@
-"""What sites are told: how much load is welcome now, and what a megawatt more would relieve."""
+"""What sites are told: how much load is welcome now, what a megawatt more relieves, costs and emits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import xarray as xr
 
 from grid_models.dispatch import inputs_of
 from grid_models.relief import ReliefCurve, ReliefModel, Slack
+from weather import Findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 DEFAULT_THETA = 0.5
 """A megawatt of load is welcome where it relieves at least this much curtailment. [1]"""
 _BLOCK_STEPS = 96
+
+#: Derivatives that sites are told as the dispatch has them at their bus. A dispatch has one of the last two:
+#: a price where it is least cost (`market`), elsewhere a marginal cost, which is no price.
+PASSED_ON = ("marginal_curtailment", "marginal_co2_kg_per_mwh", "lmp_per_mwh", "marginal_cost_per_mwh")
+
+_READ = ("load_p_mw", "shed_p_mw", "dump_p_mw", "curtailed_p_mw", *PASSED_ON[:2])
 
 
 def signals(
@@ -58,36 +65,33 @@ def signals(
     Returns
     -------
     Dataset (time, site)
-        `absorbable_p_mw` (joint: sites behind the same constraint share it), `absorbable_alone_p_mw` [MW] and
-        `marginal_curtailment` [MW less curtailed per MW more load].
+        `absorbable_p_mw` (joint: sites behind the same constraint share it), `absorbable_alone_p_mw` [MW],
+        and what one MW more at the site's bus does: `marginal_curtailment` [MW less curtailed per MW more
+        load], `marginal_co2_kg_per_mwh` [kg/MWh], and `lmp_per_mwh` where the dispatch is of least cost,
+        `marginal_cost_per_mwh` where it is not: that one is no price [currency/MWh].
+
+    Raises
+    ------
+    InputError
+        Unknown buses, a baseline without what is needed, arrays of other shapes: all but the first at once.
     """
     bus = engine.grid.bus_index(sites["bus"])
-    inputs, slack = inputs_of(engine, baseline, available_p_mw), _slack(baseline)
-    steps = _curtailing_steps(baseline)
-    model = ReliefModel(engine, bus)
-    joint, single = np.zeros_like(site_max_p_mw), np.zeros_like(site_max_p_mw)
-    for first in range(0, len(steps), _BLOCK_STEPS):
-        k = steps[first : first + _BLOCK_STEPS]
-        given = (inputs.at(k), slack.at(k))
-        joint[k] = model.absorbable(given[0], site_max_p_mw[k], theta, given[1])
-        for s in range(len(bus) if alone else 0):
-            only = np.zeros((len(k), len(bus)))
-            only[:, s] = site_max_p_mw[k, s]
-            single[k, s] = model.absorbable(given[0], only, theta, given[1])[:, s]
-        if progress is not None:
-            progress(first + len(k), len(steps))
-    marginal = baseline["marginal_curtailment"].to_numpy()[:, bus]
-    data = {"absorbable_p_mw": joint, "marginal_curtailment": marginal}
-    if alone:
-        data["absorbable_alone_p_mw"] = single
+    _check(engine, baseline, sites, available_p_mw, site_max_p_mw)
+    joint, single = _absorbable(
+        engine, baseline, bus, available_p_mw, site_max_p_mw, theta, alone=alone, progress=progress
+    )
+    power = {"absorbable_p_mw": joint, **({"absorbable_alone_p_mw": single} if alone else {})}
+    attrs = {"units": "MW", "cell_methods": "time: mean"}
+    data = {name: xr.Variable(("time", "site"), value, attrs) for name, value in power.items()}
+    for name in PASSED_ON:
+        if name in baseline:
+            there = _by_bus(engine, baseline, name)[:, bus]
+            data[name] = xr.Variable(("time", "site"), there, baseline[name].attrs)
     coords = {"time": baseline["time"].to_numpy(), "site": sites.index.to_numpy(dtype=object)}
-    result = xr.Dataset({k: (("time", "site"), v) for k, v in data.items()}, coords=coords)
-    for name in result.data_vars:
-        result[name].attrs.update(
-            units="1" if name == "marginal_curtailment" else "MW", cell_methods="time: mean"
-        )
-    result.attrs.update(theta=theta, grid=engine.grid.name)
-    return result
+    about = {
+        key: baseline.attrs[key] for key in ("objective", "security", "currency") if key in baseline.attrs
+    }
+    return xr.Dataset(data, coords=coords, attrs={"theta": theta, "grid": engine.grid.name, **about})
 
 
 def relief_curves(
@@ -118,7 +122,8 @@ def relief_curves(
     list of ReliefCurve
         One per step.
     """
-    inputs, slack = inputs_of(engine, baseline, available_p_mw), _slack(baseline, shed_p_mw, dump_p_mw)
+    inputs = inputs_of(engine, baseline, available_p_mw)
+    slack = _slack(engine, baseline, shed_p_mw, dump_p_mw)
     curtailed = baseline["curtailed_p_mw"].sum("unit").to_numpy()
     model = ReliefModel(engine, engine.grid.bus_index(sites["bus"]))
     curves = []
@@ -133,18 +138,92 @@ def relief_curves(
 
 
 def _slack(
-    baseline: xr.Dataset, shed_p_mw: FloatArray | None = None, dump_p_mw: FloatArray | None = None
+    engine: DispatchEngine,
+    baseline: xr.Dataset,
+    shed_p_mw: FloatArray | None = None,
+    dump_p_mw: FloatArray | None = None,
 ) -> Slack:
     """What a dispatch sheds, dumps and is short of, or more where more is granted."""
-    shed, dump = baseline["shed_p_mw"].to_numpy(), baseline["dump_p_mw"].to_numpy()
-    short = (
-        baseline["reserve_short_mw"].to_numpy() if "reserve_short_mw" in baseline else np.zeros((len(shed), 2))
-    )
+    shed, dump = (_by_bus(engine, baseline, name) for name in ("shed_p_mw", "dump_p_mw"))
+    short = np.zeros((len(shed), 2))
+    if "reserve_short_mw" in baseline:
+        short = baseline["reserve_short_mw"].to_numpy()
     return Slack(
         shed if shed_p_mw is None else np.maximum(shed, shed_p_mw),
         dump if dump_p_mw is None else np.maximum(dump, dump_p_mw),
         short,
     )
+
+
+def _absorbable(
+    engine: DispatchEngine,
+    baseline: xr.Dataset,
+    bus: IntArray,
+    available_p_mw: FloatArray,
+    site_max_p_mw: FloatArray,
+    theta: float,
+    *,
+    alone: bool,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[FloatArray, FloatArray]:
+    """Absorbable power of all sites together and of each alone, (time, site). [MW]."""
+    inputs, slack = inputs_of(engine, baseline, available_p_mw), _slack(engine, baseline)
+    model, steps = ReliefModel(engine, bus), _curtailing_steps(baseline)
+    joint, single = np.zeros_like(site_max_p_mw), np.zeros_like(site_max_p_mw)
+    for first in range(0, len(steps), _BLOCK_STEPS):
+        k = steps[first : first + _BLOCK_STEPS]
+        given, allowed = inputs.at(k), slack.at(k)
+        joint[k] = model.absorbable(given, site_max_p_mw[k], theta, allowed)
+        for s in range(len(bus) if alone else 0):
+            only = np.zeros((len(k), len(bus)))
+            only[:, s] = site_max_p_mw[k, s]
+            single[k, s] = model.absorbable(given, only, theta, allowed)[:, s]
+        if progress is not None:
+            progress(first + len(k), len(steps))
+    return joint, single
+
+
+def _by_bus(engine: DispatchEngine, baseline: xr.Dataset, name: str) -> FloatArray:
+    """Values of the baseline at the grid's buses, in its order, (time, bus)."""
+    names = engine.grid.buses.index.to_numpy(dtype=object)
+    values: FloatArray = baseline[name].transpose("time", "bus").sel(bus=names).to_numpy()
+    return values
+
+
+def _check(
+    engine: DispatchEngine,
+    baseline: xr.Dataset,
+    sites: pd.DataFrame,
+    available_p_mw: FloatArray,
+    site_max_p_mw: FloatArray,
+) -> None:
+    """Refuse what does not belong together."""
+    findings = Findings()
+    for name in _READ:
+        if name not in baseline:
+            findings.add(f"baseline: {name}", "missing", "give what grid_models.dispatch returns")
+    missing = engine.grid.buses.index.difference(
+        baseline["bus"].to_index() if "bus" in baseline.coords else []
+    )
+    if len(missing):
+        findings.add(
+            "baseline", f"lacks {len(missing)} buses of the grid: {missing[0]!r}, ...", "give its own"
+        )
+    for label in sites.index[sites.index.duplicated()].unique():
+        findings.add(f"site {label!r}", "appears more than once", "give every site one row")
+    n_time = baseline.sizes.get("time", 0)
+    shapes = {
+        "available_p_mw": (available_p_mw, (n_time, baseline.sizes.get("unit", 0))),
+        "site_max_p_mw": (site_max_p_mw, (n_time, len(sites))),
+    }
+    for name, (array, expected) in shapes.items():
+        if np.shape(array) != expected:
+            findings.add(
+                name, f"shape {np.shape(array)}, expected {expected}", "one row per step of the baseline"
+            )
+        elif not bool((array >= 0.0).all()):
+            findings.add(name, "holds NaN or negative values", "powers are 0 MW or above")
+    findings.raise_if_any("signals")
 
 
 def _curtailing_steps(baseline: xr.Dataset, least_mw: float = 1e-6) -> IntArray:

@@ -7,9 +7,9 @@ The dispatch of a year is thousands of programmes that differ in their bounds an
 Three things make them small. Every column has two finite bounds, so any basis can be made dual feasible by
 putting columns at the bound their reduced cost asks for: no first phase is needed, and the merit order of the
 balance row gives a start that is nearly optimal. Few rows bind, so the basis is kept as the square matrix of
-*binding* rows and as many basic columns (two to ten in practice, whatever the number of rows) with its explicit
-inverse. And the ratio test passes whole columns from one bound to the other while that still repairs the row
-it works on (the bound-flipping or long-step rule [1]_).
+*binding* rows and as many basic columns (two to ten in practice, whatever the number of rows) with its
+explicit inverse. And the ratio test passes whole columns from one bound to the other while that still repairs
+the row it works on (the bound-flipping or long-step rule [1]_).
 
 Costs come in stages, compared lexicographically in the ratio test: the second stage decides only among what
 is equal in the first. A stage is never a weight, and a last stage of distinct ranks makes the optimum unique
@@ -399,7 +399,7 @@ def _pivot(p: Programme, leaving: int, rising: bool, name: int, w: _Work) -> Non
     elif name >= 0:
         _append(p, leaving - k, rising, name, w)
     else:
-        _replace_row(p, -1 - name, leaving - k, rising, w)
+        _replace_row(-1 - name, leaving - k, rising, w)
     if w.size[1] % _REFACTOR == 0:
         _refactor(p, w)
 
@@ -422,7 +422,7 @@ def _replace_column(p: Programme, r: int, j: int, w: _Work) -> None:
 
 
 @compiled
-def _replace_row(p: Programme, i: int, q: int, rising: bool, w: _Work) -> None:
+def _replace_row(i: int, q: int, rising: bool, w: _Work) -> None:
     """Row q takes the place of the binding row at position i; `across` holds q in terms of the basis."""
     k = w.size[0]
     weight = w.across[i]
@@ -674,7 +674,7 @@ def _follow(
     tight: _Tight,
     w: _Work,
 ) -> bool:
-    """Go on from an optimal basis for an infinitely small step along a direction; false if there is no way."""
+    """Go on from an optimal basis for a step of no size along a direction; false if there is no way."""
     last = w.size[1] + 500
     while w.size[1] < last:
         leaving, rising = _drifting(p, direction, limit, tight, w)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid_models.lp import products
-from grid_models.rows import NO_OUTAGE, Monitored, Rows
+from grid_models.rows import NO_OUTAGE, Rows
 from grid_models.simplex import INFEASIBLE, OPTIMAL, TIGHT_MW, Programme, programme, solve_steps
 from weather import SolverError
 
@@ -57,7 +57,6 @@ class Solved:
             else:
                 target[steps] = source
 
-
     def widened(self, n_column: int) -> Solved:
         """The same with room for columns that are zero here."""
         columns = np.zeros((len(self.columns), n_column))
@@ -76,10 +75,10 @@ class Model:
         Objectives in their order.
     functionals : ndarray (functional, column)
         What is wanted the derivatives of; the second one is that of shadow prices.
-    stored : Monitored
-        Lines whose rows are always present.
+    stored : ndarray of int
+        Limits of lines whose rows are always present, by their numbers in `watch`.
     watch : Watch
-        All limits to be kept.
+        All limits of lines to be kept.
     limits : Limits
         Limits of the system.
     derivatives : bool
@@ -91,15 +90,14 @@ class Model:
         problem: Problem,
         stages: FloatArray,
         functionals: FloatArray,
-        stored: Monitored,
+        stored: IntArray,
         watch: Watch,
         limits: Limits,
         *,
         derivatives: bool = True,
     ) -> None:
         self.problem, self.stages, self.functionals = problem, stages, functionals
-        self.limits, self.stored = limits, stored
-        self._unstored = watch.without(stored)
+        self.limits, self.stored, self.watch = limits, stored, watch
         self.n_column = stages.shape[1]
         self.is_rescue = self.n_column > problem.n_column
         self._derivatives = derivatives
@@ -120,8 +118,8 @@ class Model:
         inputs : Inputs
             The steps.
         extra_upper : ndarray (step, column), optional
-            Largest values of all columns after those of `Problem.upper`: sites, and in a rescue model what may
-            be shed, dumped and short; by default no sites, and all of it. [MW]
+            Largest values of all columns after those of `Problem.upper`: sites, and in a rescue model what
+            may be shed, dumped and short; by default no sites, and all of it. [MW]
 
         Raises
         ------
@@ -133,24 +131,23 @@ class Model:
         solved = self._solve_with(self.stored, inputs, withdrawal, upper)
         flow = self.flow(solved.columns, withdrawal)
         # Flows at a limit count as well: they decide what more load would do.
-        for t in np.flatnonzero(solved.feasible & self._unstored.broken(flow, TIGHT_MW)):
+        for t in np.flatnonzero(solved.feasible & self.watch.broken(flow, TIGHT_MW, self.stored)):
             one = np.array([t])
             solved.put(one, self._settled(inputs.at(one), withdrawal[one], upper[one], flow[t]))
         return solved
 
-    def binding(self, inputs: Inputs) -> Monitored:
-        """Rows that bind in any of some steps, found with nothing stored."""
+    def binding(self, inputs: Inputs) -> IntArray:
+        """Limits of lines that matter to any of some steps, by their numbers."""
         upper, withdrawal = self._upper(inputs, None), self.problem.withdrawal(inputs)
         rows = self.stored
         for _ in range(_MAX_ROUNDS):
             solved = self._solve_with(rows, inputs, withdrawal, upper)
             flow = self.flow(solved.columns, withdrawal)
-            late = np.flatnonzero(solved.feasible & self._unstored.broken(flow, TIGHT_MW))
-            near = [self._unstored.near(flow[t], TIGHT_MW) for t in late]
-            more = rows.joined(self._unstored.rows.at(np.unique(np.concatenate([*near, rows.nothing]))))
-            if len(more) == len(rows):
+            late = np.flatnonzero(solved.feasible & self.watch.broken(flow, TIGHT_MW, rows))
+            if not len(late):
                 return rows
-            rows = more
+            for t in late:
+                rows = np.union1d(rows, self.watch.near(flow[t], TIGHT_MW))
         raise self._unsettled()
 
     def flow(self, columns: FloatArray, withdrawal: FloatArray) -> FloatArray:
@@ -166,17 +163,14 @@ class Model:
             parts.append(self.problem.slack_upper(inputs))
         return np.concatenate(parts, axis=1)
 
-    def _settled(
-        self, inputs: Inputs, withdrawal: FloatArray, upper: FloatArray, flow: FloatArray
-    ) -> Solved:
+    def _settled(self, inputs: Inputs, withdrawal: FloatArray, upper: FloatArray, flow: FloatArray) -> Solved:
         """Solve one step with the rows it needs besides the stored ones."""
         rows = self.stored
         for _ in range(_MAX_ROUNDS):
-            rows = rows.joined(self._unstored.rows.at(self._unstored.near(flow, TIGHT_MW)))
+            rows = np.union1d(rows, self.watch.near(flow, TIGHT_MW))
             solved = self._solve_with(rows, inputs, withdrawal, upper)
             flow = self.flow(solved.columns, withdrawal)[0]
-            near = self._unstored.rows.at(self._unstored.near(flow, TIGHT_MW))
-            if not solved.feasible[0] or not len(near.without(rows)):
+            if not solved.feasible[0] or np.isin(self.watch.near(flow, TIGHT_MW), rows).all():
                 return solved
         raise self._unsettled()
 
@@ -186,10 +180,10 @@ class Model:
         )
 
     def _solve_with(
-        self, monitored: Monitored, inputs: Inputs, withdrawal: FloatArray, upper: FloatArray
+        self, numbers: IntArray, inputs: Inputs, withdrawal: FloatArray, upper: FloatArray
     ) -> Solved:
-        rows, directions = self._rows_of(monitored)
-        constant = self._programme(rows)
+        rows, directions = self._rows_of(numbers)
+        constant = self._programme(numbers, rows)
         low, high = rows.bounds(inputs, withdrawal, upper)
         shed_at = self.problem.n_column if self.is_rescue else -1
         answers = solve_steps(constant, upper, low, high, self.functionals, directions, shed_at)
@@ -203,18 +197,19 @@ class Model:
         feasible = answers.state == OPTIMAL
         return Solved(feasible, answers.x, answers.moved, answers.known, base, security)
 
-    def _rows_of(self, monitored: Monitored) -> tuple[Rows, FloatArray]:
-        """Rows of some lines, and the directions of their derivatives."""
-        if monitored.key not in self._rows:
+    def _rows_of(self, numbers: IntArray) -> tuple[Rows, FloatArray]:
+        """Rows of some limits of lines, and the directions of their derivatives."""
+        key = numbers.tobytes()
+        if key not in self._rows:
             if len(self._rows) >= _MAX_KEPT:
                 self._rows.clear()
-            rows = Rows(self.problem, monitored, self.limits, self.n_column)
+            rows = Rows(self.problem, self.watch.rows(numbers), self.limits, self.n_column)
             directions = rows.directions if self._derivatives else np.zeros((len(rows.coefficients), 0))
-            self._rows[monitored.key] = rows, np.ascontiguousarray(directions)
-        return self._rows[monitored.key]
+            self._rows[key] = rows, np.ascontiguousarray(directions)
+        return self._rows[key]
 
-    def _programme(self, rows: Rows) -> Programme:
-        key = rows.monitored.key
+    def _programme(self, numbers: IntArray, rows: Rows) -> Programme:
+        key = numbers.tobytes()
         if key not in self._programmes:
             if len(self._programmes) >= _MAX_KEPT:
                 self._programmes.clear()

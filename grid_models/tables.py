@@ -15,9 +15,10 @@ Default = float | str | bool | None
 
 REQUIRED: None = None
 
-#: Technologies of weather-driven units. The first two count as curtailment where they are held back.
-TECHNOLOGIES = ("wind", "pv", "rtpv", "hydro", "csp")
-CURTAILMENT_TECHNOLOGIES = ("wind", "pv")
+#: Technologies of weather-driven units; 'mixed' is the feed-in of a whole grid below, mostly wind and PV.
+#: Some of them count as curtailment where they are held back.
+TECHNOLOGIES = ("wind", "pv", "rtpv", "hydro", "csp", "biomass", "mixed")
+CURTAILMENT_TECHNOLOGIES = ("wind", "pv", "mixed")
 #: Roof-top PV sits behind customers' meters and takes no orders.
 NON_DISPATCHABLE_TECHNOLOGIES = ("rtpv",)
 
@@ -87,9 +88,10 @@ LINE_COLUMNS = (
         may_be_infinite=True,
     ),
     Column("x_pu", "pu on base_mva", "series reactance"),
-    Column("r_pu", "pu on base_mva", "series resistance", default=0.0, lower=0.0),
+    Column("r_pu", "pu on base_mva", "series resistance", default=0.0),
     Column("b_charging_pu", "pu on base_mva", "total charging susceptance", default=0.0, lower=0.0),
     Column("tap_ratio", "", "off-nominal turns ratio at from_bus", default=1.0, above=0.0),
+    Column("shift_degree", "degree", "phase shift at from_bus, positive delays", default=0.0),
     Column("length_km", "km", "length", default=1.0, lower=0.0),
 )
 LINK_COLUMNS = (
@@ -113,9 +115,10 @@ GENERATOR_COLUMNS = (
     Column(
         "ramp_mw_per_h", "MW/h", "largest change of output", default=np.inf, above=0.0, may_be_infinite=True
     ),
+    Column("holds_voltage", "", "holds the voltage of its bus", kind="flag", default=True),
     Column("q_min_mvar", "Mvar", "least reactive output", default=np.nan, may_be_nan=True),
     Column("q_max_mvar", "Mvar", "largest reactive output", default=np.nan, may_be_nan=True),
-    Column("p_set_mw", "MW", "output in the net's own base case", default=0.0, lower=0.0),
+    Column("p_set_mw", "MW", "output in the net's own base case", default=0.0),
 )
 SEGMENT_COLUMNS = (
     Column("gen", "", "generator", kind="text"),

@@ -253,7 +253,7 @@ def _check_segments(tables: Tables) -> list[Finding]:
 
 
 def _check_units(tables: Tables) -> list[Finding]:
-    """Technologies are known, and only wind and PV count as curtailment."""
+    """Technologies are known, and only wind, PV and mixes of them count as curtailment."""
     findings = _rows_where(
         tables,
         "units",
@@ -268,7 +268,7 @@ def _check_units(tables: Tables) -> list[Finding]:
         ("technology", "counts_as_curtailment"),
         lambda t, c: (c == 1) & ~t.isin(CURTAILMENT_TECHNOLOGIES),
         "{technology!r} counts as curtailment",
-        "only wind and pv do; what others are held back is spill and reported apart",
+        f"only {', '.join(CURTAILMENT_TECHNOLOGIES)} do; what others are held back is spill, reported apart",
     )
     findings += _rows_where(
         tables,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from weather._types import BoolArray, FloatArray, FloatLike, IntArray, PathLike, XarrayT
+from weather.bias import correct_wind_speed
 from weather.calendar import align_calendar, wrap_year
 from weather.climate import US_SOUTHWEST, Climate, WindRegion
 from weather.constants import EARTH_RADIUS_KM, KELVIN_OFFSET, PA_PER_MBAR, R_DRY_AIR, SECONDS_PER_HOUR
 from weather.datafiles import DATA_VARIABLE, data_path, data_root
+from weather.decomposition import DECOMPOSITION_MODELS, decompose
 from weather.errors import BalanceError, Finding, Findings, InputError, SolverError, TwinError
 from weather.irradiance import TRANSPOSITION_MODELS
 from weather.nomenclature import nomenclature_page
@@ -20,7 +22,7 @@ from weather.readers import (
     merge_solar_wind,
     read,
 )
-from weather.rts_gmlc import PV_KINDS, fitted_pv_parameters, rts_gmlc_kind
+from weather.rts_gmlc import PV_KINDS, fitted_pv_parameters, fitted_wind_parameters, rts_gmlc_kind
 from weather.sunclock import SUN_CHECKS, clock_offset_h, closure_residual
 from weather.synthetic import SYNTHETIC_HEIGHTS_M, synthesize
 from weather.timeaxis import (
@@ -47,6 +49,7 @@ from weather.wind import WIND_PARAMETERS, turbine_types, wind_power
 
 __all__ = [
     "DATA_VARIABLE",
+    "DECOMPOSITION_MODELS",
     "EARTH_RADIUS_KM",
     "FILLS",
     "KELVIN_OFFSET",
@@ -87,11 +90,14 @@ __all__ = [
     "clock_offset_h",
     "closure_residual",
     "combine_sites",
+    "correct_wind_speed",
     "data_path",
     "data_root",
     "dataset_findings",
+    "decompose",
     "fill_missing",
     "fitted_pv_parameters",
+    "fitted_wind_parameters",
     "interval_midpoint",
     "merge_solar_wind",
     "nomenclature_page",

@@ -32,6 +32,8 @@ class Parameter:
         Smallest and largest valid number.
     choices : sequence of str
         Valid names; empty where any name goes.
+    derived : bool
+        Whether a missing number follows from other things (place, other columns) and stays NaN here.
     """
 
     default: Value | None
@@ -40,6 +42,7 @@ class Parameter:
     low: float = -math.inf
     high: float = math.inf
     choices: Sequence[str] = ()
+    derived: bool = False
 
 
 SITE_AND_CAPACITY: Mapping[str, Parameter] = {
@@ -74,7 +77,8 @@ def complete_plants(
     Returns
     -------
     DataFrame
-        All columns of `SITE_AND_CAPACITY` and `parameters`, in that order, without gaps.
+        All columns of `SITE_AND_CAPACITY` and `parameters`, in that order, without gaps but in columns that
+        are derived.
 
     Raises
     ------
@@ -121,6 +125,8 @@ def _filled(column: pd.Series, default: Value | None) -> pd.Series:
 def _check_column(column: pd.Series, name: str, parameter: Parameter, findings: Findings) -> None:
     """Add a finding for each value of the wrong kind, outside its range or not among its choices."""
     for unit, value in column.items():
+        if parameter.derived and pd.isna(value):
+            continue
         where = f"unit {unit!r}, {name}"
         if isinstance(parameter.default, bool):
             if not isinstance(value, bool | np.bool_):

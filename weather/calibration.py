@@ -19,7 +19,7 @@ import pvlib
 
 from weather.errors import Finding, InputError
 from weather.pv import pv_power
-from weather.rts_gmlc import fitted_pv_parameters, rts_gmlc_kind
+from weather.rts_gmlc import fitted_pv_parameters, fitted_wind_parameters, rts_gmlc_kind
 from weather.synthetic import synthesize
 from weather.wind import wind_power
 
@@ -67,7 +67,7 @@ def recorded(technology: Technology) -> RecordedPlants:
     Returns
     -------
     RecordedPlants
-        With the parameters of `weather.fitted_pv_parameters`, or the defaults for wind.
+        With the parameters of `weather.fitted_wind_parameters` and `weather.fitted_pv_parameters`.
     """
     root = Path(str(files("dispatches_data.packages.rts_gmlc")))
     bus = pd.read_csv(root / "SourceData" / "bus.csv").set_index("Bus ID")
@@ -79,8 +79,9 @@ def recorded(technology: Technology) -> RecordedPlants:
     rated = gen.loc[units, "PMax MW"].astype(float)
     at = gen.loc[units, "Bus ID"]
     plants = pd.DataFrame({"weather_site": at.astype(str), "p_nom_mw": rated}, index=units)
-    if technology != "wind":
-        plants = plants.join(fitted_pv_parameters(units))
+    plants = plants.join(
+        fitted_wind_parameters(units) if technology == "wind" else fitted_pv_parameters(units)
+    )
     used = bus.loc[sorted(set(at))]
     places = zip(used["lat"], used["lng"], strict=True)
     altitude = [float(pvlib.location.lookup_altitude(*place)) for place in places]  # the source has none

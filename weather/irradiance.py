@@ -1,13 +1,14 @@
-"""Sun position, clear sky, split into beam and diffuse, and plane of array: pvlib over (time, site) arrays.
+"""Clear sky, split into beam and diffuse, and plane of array: pvlib over (time, site) arrays.
 
 All functions take times as the *middle* of the intervals (`weather.interval_midpoint`), places as
-one-dimensional arrays, and return arrays of shape (time, site).
+one-dimensional arrays, and return arrays of shape (time, site). Where the sun stands is in
+`weather.sunposition`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ import pandas as pd
 import pvlib
 
 from weather._types import FloatArray
+from weather.sunposition import SunPosition, extra_radiation, sun_position
 
 __all__ = [
     "TRANSPOSITION_MODELS",
@@ -26,105 +28,14 @@ __all__ = [
     "sun_position",
 ]
 
-MAX_ZENITH_FOR_BEAM = 87.0
+MAX_ZENITH_FOR_BEAM: Final = 87.0
 """Above this zenith all irradiance counts as diffuse: DNI = (GHI - DHI) / cos z is not defined near 90
 degree; the limit of `pvlib.irradiance.erbs_driesse`. [degree]"""
 
-TRANSPOSITION_MODELS: tuple[str, ...] = ("isotropic", "klucher", "haydavies", "reindl", "king", "perez")
+TRANSPOSITION_MODELS: Final[tuple[str, ...]] = (
+    *("isotropic", "klucher", "haydavies", "reindl", "king", "perez", "perez-driesse"),
+)
 """Names of sky-diffuse models `plane_of_array` accepts, as in `pvlib.irradiance.get_total_irradiance`."""
-
-_DELTA_T_S = 67.0
-_REFRACTION_AT_HORIZON = 0.5667
-
-
-@dataclass(frozen=True)
-class SunPosition:
-    """Where the sun stands, each of shape (time, site).
-
-    Attributes
-    ----------
-    zenith, apparent_zenith : ndarray
-        Angle from the vertical, true and with refraction. [degree]
-    azimuth : ndarray
-        Clockwise from north. [degree]
-    """
-
-    zenith: FloatArray
-    apparent_zenith: FloatArray
-    azimuth: FloatArray
-
-    @property
-    def cos_zenith(self) -> FloatArray:
-        """Cosine of the true zenith; negative below the horizon. [1]"""
-        return np.asarray(np.cos(np.radians(self.zenith)), dtype=np.float64)
-
-
-def sun_position(
-    middle: pd.DatetimeIndex,
-    latitude: npt.ArrayLike,
-    longitude: npt.ArrayLike,
-    altitude: npt.ArrayLike,
-    pressure: npt.ArrayLike | None = None,
-    temp_air: npt.ArrayLike = 12.0,
-) -> SunPosition:
-    """Sun position by the NREL algorithm [1]_ for all times and sites at once.
-
-    Parameters
-    ----------
-    middle : DatetimeIndex
-        Middle of each interval, time zone UTC.
-    latitude, longitude : array-like
-        Shape (site,), north and east positive. [degree]
-    altitude : array-like
-        Shape (site,), above sea level. [m]
-    pressure : array-like, optional
-        Air pressure for refraction, broadcastable to (time, site); from the altitude when absent. [Pa]
-    temp_air : array-like
-        Air temperature for refraction, broadcastable to (time, site). [°C]
-
-    Returns
-    -------
-    SunPosition
-        As `pvlib.solarposition.get_solarposition` gives it site by site.
-
-    Notes
-    -----
-    What depends on time alone (the long series for nutation and the Earth's orbit) is evaluated once.
-
-    References
-    ----------
-    .. [1] I. Reda and A. Andreas, "Solar position algorithm for solar radiation applications", Solar
-       Energy 76, 2004.
-
-    Examples
-    --------
-    >>> noon = pd.DatetimeIndex(["2024-03-20 12:07"], tz="UTC")
-    >>> float(sun_position(noon, [0.0], [0.0], [0.0]).zenith[0, 0]) < 0.5
-    True
-    """
-    lat, lon, alt = (
-        np.atleast_1d(np.asarray(value, dtype=float)) for value in (latitude, longitude, altitude)
-    )
-    press = pvlib.atmosphere.alt2pres(alt) if pressure is None else np.asarray(pressure, dtype=float)
-    shape = (len(middle), len(lat))
-    seconds = (middle - pd.Timestamp("1970-01-01", tz="UTC")) / pd.Timedelta(seconds=1)
-    apparent, true, _, _, azimuth, _ = pvlib.spa.solar_position_numpy(
-        np.asarray(seconds, dtype=float),
-        lat[:, None],
-        lon[:, None],
-        alt[:, None],
-        np.broadcast_to(press, shape).T / 100.0,
-        np.broadcast_to(np.asarray(temp_air, dtype=float), shape).T,
-        _DELTA_T_S,
-        _REFRACTION_AT_HORIZON,
-        1,
-    )
-    return SunPosition(zenith=true.T, apparent_zenith=apparent.T, azimuth=azimuth.T)
-
-
-def extra_radiation(middle: pd.DatetimeIndex) -> FloatArray:
-    """Irradiance above the atmosphere facing the sun (Spencer 1971), shape (time, 1). [W/m²]"""
-    return np.asarray(pvlib.irradiance.get_extra_radiation(middle), dtype=float)[:, None]
 
 
 def clear_sky_ghi(

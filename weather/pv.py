@@ -1,9 +1,9 @@
 """Photovoltaic power from weather and plant parameters, through pvlib over (time, unit) arrays.
 
-The chain is sun position at the interval's middle, tracker rotation, transposition, incidence angle, cell
-temperature, DC power, losses, inverter with clipping: the models of pvlib's `ModelChain` with PVWatts
-parameters, which `tests/weather/test_pv.py` holds it to. This is the only file that knows pvlib's plant
-units.
+The chain is sun position at the interval's middle, tracker rotation, transposition, incidence angle, rear
+irradiance, cell temperature, DC power, losses, inverter with clipping: the models of pvlib's `ModelChain`,
+which `tests/weather/test_pv.py` holds it to. Here plants are described and checked; the arrays are in
+`_pv_chain.py`.
 """
 
 from __future__ import annotations
@@ -17,79 +17,108 @@ import pandas as pd
 import pvlib
 import xarray as xr
 
+from weather._blocks import checked_weather, over_units, site_names
 from weather._plants import Parameter, complete_plants
+from weather._pv_chain import IAM_MODELS, PvKind, PvModel
 from weather._types import FloatArray
+from weather.cell_temperature import CELL_TEMPERATURE_MODELS, MOUNTINGS, cell_parameters
+from weather.decomposition import DEFAULT_DECOMPOSITION, decompose
 from weather.errors import Finding, InputError
-from weather.irradiance import (
-    TRANSPOSITION_MODELS,
-    SunPosition,
-    extra_radiation,
-    plane_of_array,
-    sun_position,
-)
+from weather.irradiance import TRANSPOSITION_MODELS
+from weather.losses import PV_LOSSES, pv_losses
+from weather.modules import PVWATTS, name_findings
+from weather.sunposition import extra_radiation, sun_time
 from weather.timeaxis import interval_midpoint
-from weather.variables import check_dataset
 
-__all__ = ["PV_PARAMETERS", "pv_power"]
-
-_CELL_MODELS: Final = pvlib.temperature.TEMPERATURE_MODEL_PARAMETERS["sapm"]
+__all__ = ["IAM_MODELS", "PV_PARAMETERS", "optimal_tilt", "pv_power"]
 
 PV_PARAMETERS: Final[Mapping[str, Parameter]] = {
     "tracking": Parameter(
         "fixed", "", "fixed tilt, or trackers with one axis", choices=("fixed", "single_axis")
     ),
-    "tilt": Parameter(25.0, "degree", "tilt of fixed modules from horizontal", 0.0, 90.0),
-    "azimuth": Parameter(180.0, "degree", "direction fixed modules face, north 0, east 90", 0.0, 360.0),
+    "tilt": Parameter(
+        np.nan, "degree", "tilt of fixed modules (default: `optimal_tilt`)", 0.0, 90.0, derived=True
+    ),
+    "azimuth": Parameter(
+        np.nan,
+        "degree",
+        "direction of fixed modules, north 0 (default: the equator)",
+        0.0,
+        360.0,
+        derived=True,
+    ),
     "axis_tilt": Parameter(0.0, "degree", "tilt of a tracker's axis", 0.0, 90.0),
-    "axis_azimuth": Parameter(180.0, "degree", "direction of a tracker's axis", 0.0, 360.0),
+    "axis_azimuth": Parameter(
+        np.nan, "degree", "where a tracker's axis slopes to (default: the equator)", 0.0, 360.0, derived=True
+    ),
     "max_angle": Parameter(60.0, "degree", "largest rotation of a tracker (PVWatts 5: ±60)", 0.0, 90.0),
     "backtrack": Parameter(True, "", "trackers turn back to avoid shading each other"),
-    "gcr": Parameter(0.4, "1", "ground cover ratio of tracker rows (PVWatts 5: 0.4)", 0.01, 1.0),
+    "gcr": Parameter(0.4, "1", "ground cover ratio of rows (PVWatts 5: 0.4)", 0.01, 1.0),
     "dc_ac_ratio": Parameter(1.2, "1", "DC rating over AC rating (PVWatts 5: 1.2)", 0.1, 5.0),
-    "losses": Parameter(
-        0.1408, "1", "share of DC power lost to soiling, wiring, mismatch, ... (PVWatts 5: 14.08 %)", 0.0, 1.0
-    ),
-    "gamma_pdc": Parameter(-0.0037, "1/K", "power per kelvin of cell temperature (PVWatts 5)", -0.02, 0.0),
-    "eta_inv_nom": Parameter(0.96, "1", "inverter efficiency at rated power (PVWatts 5: 0.96)", 0.5, 1.0),
-    "albedo": Parameter(0.2, "1", "ground reflectance, used where the weather has none", 0.0, 1.0),
+    **PV_LOSSES,
+    "module": Parameter(PVWATTS, "", "pvwatts, or a module of the CEC table"),
+    "gamma_pdc": Parameter(-0.0037, "1/K", "pvwatts: power per kelvin of cell temperature", -0.02, 0.0),
+    "iam": Parameter("physical", "", "reflection of beam by angle", choices=tuple(IAM_MODELS)),
+    "diffuse_iam": Parameter(False, "", "whether diffuse light is reflected too (Martin and Ruiz)"),
+    "bifaciality": Parameter(0.0, "1", "efficiency of the rear over the front; 0: one-sided", 0.0, 1.0),
+    "row_height_m": Parameter(1.5, "m", "height of the rows' centre, for two-sided modules", 0.1, 20.0),
+    "row_width_m": Parameter(2.0, "m", "width of rows along their slope, for two-sided modules", 0.1, 20.0),
+    "temperature_model": Parameter("sapm", "", "cell temperature", choices=tuple(CELL_TEMPERATURE_MODELS)),
     "mounting": Parameter(
-        "open_rack_glass_polymer", "", "cell temperature coefficients (SAPM)", choices=tuple(_CELL_MODELS)
+        "open_rack_glass_polymer", "", "how well modules are cooled (SAPM's names)", choices=tuple(MOUNTINGS)
     ),
+    "noct": Parameter(45.0, "°C", "noct_sam: nominal operating cell temperature", 30.0, 80.0),
+    "module_efficiency": Parameter(0.2, "1", "noct_sam: efficiency of the module", 0.01, 0.5),
+    "inverter": Parameter(PVWATTS, "", "pvwatts, or an inverter of the CEC table"),
+    "eta_inv_nom": Parameter(
+        0.96, "1", "pvwatts: inverter efficiency at rated power (PVWatts 5: 0.96)", 0.5, 1.0
+    ),
+    "albedo": Parameter(0.2, "1", "ground reflectance, used where the weather has none", 0.0, 1.0),
 }
-"""Parameter columns of PV units. PVWatts 5: A. Dobos, NREL/TP-6A20-62641, 2014; `gamma_pdc` is its
-premium module rounded to today's monocrystalline modules (-0.35 %/K there, -0.47 %/K standard)."""
+"""Parameter columns of PV units. PVWatts 5: A. Dobos, NREL/TP-6A20-62641, 2014; `gamma_pdc` is its premium
+module rounded to today's monocrystalline modules (-0.35 %/K there, -0.47 %/K standard)."""
 
-_NEEDED = (
-    "ghi",
-    "dni",
-    "dhi",
-    "temp_air",
-    "pressure",
-    "wind_speed",
-    "latitude",
-    "longitude",
-    "altitude",
-    "height",
-)
+_NEEDED: Final = ("ghi", "dni", "dhi", "temp_air", "latitude", "longitude", "altitude")
+_USABLE: Final = ("pressure", "albedo", "wind_speed")
+_NUMBERS: Final = tuple(name for name, p in PV_PARAMETERS.items() if isinstance(p.default, float))
+_WIND_HEIGHT_M: Final = 10.0
+"""Height of the wind speed that cell temperature models were fitted to. [m]"""
+_WIND_EXPONENT: Final = 0.2
+"""Exponent by which other heights are brought there: IEC 61400-1:2019, normal wind profile. [1]"""
 
 
-def pv_power(weather: xr.Dataset, plants: pd.DataFrame, *, transposition: str = "haydavies") -> xr.DataArray:
+def pv_power(
+    weather: xr.Dataset,
+    plants: pd.DataFrame,
+    *,
+    transposition: str = "haydavies",
+    decomposition: str = DEFAULT_DECOMPOSITION,
+    wind_speed_m_s: float | None = None,
+) -> xr.DataArray:
     """Power PV units can deliver, before any curtailment.
 
     Parameters
     ----------
     weather : Dataset
-        As `check_dataset(ds, "weather")` wants it; wind speed at the lowest height cools the cells.
+        As `check_dataset(ds, "weather")` wants it, with `ghi` and `temp_air` at least; it may be lazy and
+        have a dimension `member`. Where `dni` or `dhi` is missing it is modelled (`weather.decompose`);
+        without `pressure` that of the standard atmosphere is taken. Wind speed at the lowest height cools the
+        cells.
     plants : DataFrame
         Indexed by unit, with `weather_site`, `p_nom_mw` (rated AC power [MW]) and any column of
         `PV_PARAMETERS`.
     transposition : str
         Sky-diffuse model, one of `TRANSPOSITION_MODELS`; "haydavies" is Hay and Davies 1980.
+    decomposition : str
+        One of `DECOMPOSITION_MODELS`, for weather that has `ghi` alone.
+    wind_speed_m_s : float, optional
+        Wind at 10 m for weather that has none; without it such weather is refused. [m/s]
 
     Returns
     -------
     DataArray
-        `available_p_mw` over (time, unit), mean over each interval, 0 <= p <= p_nom_mw. [MW]
+        `available_p_mw` over (time, unit[, member]), mean over each interval, 0 <= p <= p_nom_mw; lazy where
+        the weather is. `attrs["decomposition"]` says where modelled beam comes from. [MW]
 
     Raises
     ------
@@ -98,122 +127,110 @@ def pv_power(weather: xr.Dataset, plants: pd.DataFrame, *, transposition: str = 
 
     Notes
     -----
-    Incidence angle losses are those of a glass cover (`pvlib.iam.physical`), cell temperature is
-    `pvlib.temperature.sapm_cell`, DC and AC power are `pvlib.pvsystem.pvwatts_dc` and
-    `pvlib.inverter.pvwatts`. The inverter's DC limit is p_nom / eta_inv_nom, so that its AC output is
-    clipped at p_nom.
+    The inverter's DC limit is p_nom / eta_inv_nom, so that its AC output is clipped at p_nom. Hourly means
+    hide the minutes in which a plant clips: see `docs/generation.md`.
     """
     if transposition not in TRANSPOSITION_MODELS:
-        finding = Finding(
-            "transposition", f"{transposition!r} is unknown", f"use {', '.join(TRANSPOSITION_MODELS)}"
-        )
-        raise InputError("pv_power", [finding])
-    check_dataset(weather, "weather", required=_NEEDED)
-    units = complete_plants(plants, PV_PARAMETERS, list(weather["site"].to_numpy()), "PV plants")
-    middle = interval_midpoint(weather)
-    where = weather.indexes["site"].get_indexer(units["weather_site"].to_numpy())
-    at_unit = {name: _at_units(weather[name], where) for name in ("ghi", "dni", "dhi", "temp_air")}
-    sun = _sun_at_units(weather, middle, where)
-    tilt, azimuth = _orientation(units, sun)
-    poa = plane_of_array(
-        tilt,
-        azimuth,
-        sun,
-        at_unit["dni"],
-        at_unit["ghi"],
-        at_unit["dhi"],
-        dni_extra=extra_radiation(middle),
-        albedo=_at_units(weather["albedo"], where) if "albedo" in weather else _row(units["albedo"]),
-        model=transposition,
-    )
-    wind = _at_units(weather["wind_speed"].isel(height=int(np.argmin(weather["height"].to_numpy()))), where)
-    aoi = pvlib.irradiance.aoi(tilt, azimuth, sun.apparent_zenith, sun.azimuth)
-    power = _ac_power(units, poa, aoi, at_unit["temp_air"], wind)
-    return xr.DataArray(
-        power,
-        dims=("time", "unit"),
-        coords={"time": weather["time"].to_numpy(), "unit": units.index.to_numpy(dtype=object)},
-        name="available_p_mw",
-        attrs={"units": "MW", "cell_methods": "time: mean", "long_name": "PV power before curtailment"},
-    )
+        remedy = f"use one of {', '.join(TRANSPOSITION_MODELS)}"
+        raise InputError("pv_power", [Finding("transposition", f"{transposition!r} is unknown", remedy)])
+    full = decompose(weather, decomposition)
+    wind = ("wind_speed", "height") if wind_speed_m_s is None or "wind_speed" in full else ()
+    sky = checked_weather(full, (*_NEEDED, *wind), _USABLE)
+    units = complete_plants(plants, PV_PARAMETERS, site_names(sky), "PV plants")
+    name_findings(units).raise_if_any("PV plants")
+    where = sky.indexes["site"].get_indexer(units["weather_site"].to_numpy())
+    model = _model(units, sky, where, transposition, wind_speed_m_s)
+    middle = interval_midpoint(sky)
+    by_time = np.hstack([sun_time(middle), extra_radiation(middle)])
+    power = over_units(model, _with_cooling_wind(sky), where, by_time)
+    attrs = {"units": "MW", "cell_methods": "time: mean", "long_name": "PV power before curtailment"}
+    if full is not weather:
+        attrs["decomposition"] = full.attrs["decomposition"]
+    named = power.assign_coords(unit=units.index.to_numpy(dtype=object)).rename("available_p_mw")
+    return named.assign_attrs(attrs)
 
 
-def _at_units(variable: xr.DataArray, where: npt.NDArray[np.intp]) -> FloatArray:
-    """Values of a (time, site) variable at each unit's site, shape (time, unit)."""
-    return np.asarray(variable.transpose("time", "site").to_numpy()[:, where], dtype=np.float64)
+def optimal_tilt(latitude: npt.ArrayLike) -> FloatArray:
+    """Tilt towards the equator at which fixed modules yield most in a year [1]_.
+
+    Parameters
+    ----------
+    latitude : array-like
+        North positive. [degree]
+
+    Returns
+    -------
+    ndarray
+        Tilt from horizontal. [degree]
+
+    References
+    ----------
+    .. [1] M. Z. Jacobson and V. Jadhav, "World estimates of PV optimal tilt angles and ratios of sunlight
+       incident upon tilted and tracked PV panels relative to horizontal panels", Solar Energy 169, 2018.
+
+    Examples
+    --------
+    >>> optimal_tilt([35.0, -34.0]).round(1).tolist()
+    [29.2, 29.5]
+    """
+    phi = np.asarray(latitude, dtype=np.float64)
+    north = 1.3793 + phi * (1.2011 + phi * (-0.014404 + phi * 0.000080509))
+    south = 0.41657 - phi * (1.4216 + phi * (0.024051 + phi * 0.00021828))
+    return np.clip(np.where(phi >= 0.0, north, south), 0.0, 90.0)
 
 
-def _row(column: pd.Series) -> FloatArray:
-    """Return a parameter column as an array that broadcasts over time."""
-    return np.asarray(column, dtype=np.float64)[None, :]
+def _with_cooling_wind(sky: xr.Dataset) -> xr.Dataset:
+    """Replace wind over heights by that of the lowest one, as `cooling_wind`."""
+    if "wind_speed" not in sky:
+        return sky
+    lowest = int(np.argmin(sky["height"].to_numpy()))
+    wind = sky["wind_speed"].isel(height=lowest, drop=True)
+    return sky.drop_vars(["wind_speed", "height"]).assign(cooling_wind=wind)
 
 
-def _sun_at_units(weather: xr.Dataset, middle: pd.DatetimeIndex, where: npt.NDArray[np.intp]) -> SunPosition:
-    """Sun position, computed once per site that has units."""
-    sites, unit_to_site = np.unique(where, return_inverse=True)
-    used = weather.isel(site=sites)
-    sun = sun_position(
-        middle,
-        used["latitude"].to_numpy(),
-        used["longitude"].to_numpy(),
-        used["altitude"].to_numpy(),
-        used["pressure"].transpose("time", "site").to_numpy(),
-        used["temp_air"].transpose("time", "site").to_numpy(),
-    )
-    return SunPosition(
-        sun.zenith[:, unit_to_site], sun.apparent_zenith[:, unit_to_site], sun.azimuth[:, unit_to_site]
-    )
-
-
-def _orientation(units: pd.DataFrame, sun: SunPosition) -> tuple[FloatArray, FloatArray]:
-    """Tilt and azimuth of modules over (time, unit); trackers rest on their axis at night. [degree]"""
-    shape = sun.zenith.shape
-    tilt = np.broadcast_to(_row(units["tilt"]), shape).copy()
-    azimuth = np.broadcast_to(_row(units["azimuth"]), shape).copy()
-    trackers = units[units["tracking"] == "single_axis"]
-    keys = ["axis_tilt", "axis_azimuth", "max_angle", "backtrack", "gcr"]
-    for (axis_tilt, axis_azimuth, max_angle, backtrack, gcr), group in trackers.groupby(keys):
-        columns = units.index.get_indexer(group.index)
-        rotation = pvlib.tracking.singleaxis(  # takes one axis of values: time and unit in one
-            sun.apparent_zenith[:, columns].ravel(),
-            sun.azimuth[:, columns].ravel(),
-            axis_tilt=axis_tilt,
-            axis_azimuth=axis_azimuth,
-            max_angle=max_angle,
-            backtrack=bool(backtrack),
-            gcr=gcr,
-        )
-        for target, name, at_rest in (
-            (tilt, "surface_tilt", axis_tilt),
-            (azimuth, "surface_azimuth", axis_azimuth),
-        ):
-            angle = np.asarray(rotation[name], dtype=np.float64).reshape(shape[0], -1)
-            target[:, columns] = np.where(np.isnan(angle), at_rest, angle)
-    return tilt, azimuth
-
-
-def _ac_power(
+def _model(
     units: pd.DataFrame,
-    poa: Mapping[str, FloatArray],
-    aoi: FloatArray,
-    temp_air: FloatArray,
-    wind_speed: FloatArray,
-) -> FloatArray:
-    """AC power over (time, unit) from irradiance in the plane of the modules. [MW]"""
-    effective = poa["poa_direct"] * pvlib.iam.physical(aoi) + poa["poa_diffuse"]
-    cell = {
-        key: np.array([[_CELL_MODELS[mounting][key] for mounting in units["mounting"]]])
-        for key in ("a", "b", "deltaT")
+    sky: xr.Dataset,
+    where: npt.NDArray[np.intp],
+    transposition: str,
+    wind_speed_m_s: float | None,
+) -> PvModel:
+    """Plants as arrays."""
+    place = {name: sky[name].to_numpy()[where] for name in ("latitude", "longitude", "altitude")}
+    numbers = {name: units[name].to_numpy(dtype=np.float64) for name in ("p_nom_mw", *_NUMBERS)}
+    equator = np.where(place["latitude"] >= 0.0, 180.0, 0.0)
+    usual = {"tilt": optimal_tilt(place["latitude"]), "azimuth": equator, "axis_azimuth": equator}
+    numbers |= {
+        name: np.where(np.isnan(numbers[name]), value, numbers[name]) for name, value in usual.items()
     }
-    temp_cell = pvlib.temperature.sapm_cell(poa["poa_global"], temp_air, wind_speed, **cell)
-    p_nom, eta = _row(units["p_nom_mw"]), _row(units["eta_inv_nom"])
-    rated_dc = p_nom * _row(units["dc_ac_ratio"])
-    dc = pvlib.pvsystem.pvwatts_dc(effective, temp_cell, rated_dc, _row(units["gamma_pdc"]))
-    dc = dc * (1.0 - _row(units["losses"]))
-    limit = np.broadcast_to(p_nom / eta, dc.shape)
-    has_power = dc > 0.0
-    ac = pvlib.inverter.pvwatts(np.where(has_power, dc, 0.0), np.where(limit > 0.0, limit, 1.0), eta)
-    # The clip at the limit is p_nom / eta * eta, which may exceed p_nom by one rounding.
-    return np.asarray(
-        np.clip(np.where(has_power, ac, 0.0), 0.0, np.broadcast_to(p_nom, dc.shape)), dtype=np.float64
+    lowest = float(sky["height"].min()) if "wind_speed" in sky else _WIND_HEIGHT_M
+    ones = np.ones(len(units))
+    columns = {
+        **place,
+        **numbers,
+        **cell_parameters(units["mounting"]),
+        "losses": pv_losses(units),
+        "rated_dc_mw": numbers["p_nom_mw"] * numbers["dc_ac_ratio"],
+        "pressure": np.asarray(pvlib.atmosphere.alt2pres(place["altitude"])),
+        "cooling_wind": ones * (wind_speed_m_s or 0.0),
+        "wind_to_10_m": ones * (_WIND_HEIGHT_M / lowest) ** _WIND_EXPONENT,
+    }
+    kinds = [_kind(unit) for _, unit in units.iterrows()]
+    distinct = tuple(dict.fromkeys(kinds))
+    return PvModel(columns, distinct, np.array([distinct.index(kind) for kind in kinds]), transposition)
+
+
+def _kind(unit: pd.Series) -> PvKind:
+    """Models of a unit; those that have no part in its power do not tell it from others."""
+    return PvKind(
+        tracking=str(unit["tracking"]),
+        backtrack=bool(unit["backtrack"]) or unit["tracking"] == "fixed",
+        iam=str(unit["iam"]),
+        diffuse_iam=bool(unit["diffuse_iam"]),
+        temperature_model=str(unit["temperature_model"]),
+        module=str(unit["module"]),
+        inverter=str(unit["inverter"]),
+        rows=(float(unit["gcr"]), float(unit["row_height_m"]), float(unit["row_width_m"]))
+        if unit["bifaciality"] > 0.0
+        else None,
     )

@@ -1,4 +1,4 @@
-"""PV plant parameters fitted to the recorded series of RTS-GMLC, which does not say how its plants are built.
+"""Plant parameters fitted to the recorded series of RTS-GMLC, which does not say how its plants are built.
 
 `docs/calibration.md` shows how well they fit; `weather.calibration` remakes it.
 """
@@ -10,7 +10,7 @@ from typing import Final
 
 import pandas as pd
 
-__all__ = ["PV_KINDS", "fitted_pv_parameters", "rts_gmlc_kind"]
+__all__ = ["PV_KINDS", "fitted_pv_parameters", "fitted_wind_parameters", "rts_gmlc_kind"]
 
 FIXED_TILT: Final = ("103_PV_1", "119_PV_1")
 MIXED: Final = ("312_PV_1", "313_PV_1", "313_PV_2", "314_PV_3")
@@ -70,3 +70,35 @@ def fitted_pv_parameters(units: Iterable[str]) -> pd.DataFrame:
     """
     names = list(units)
     return pd.DataFrame([PV_KINDS[rts_gmlc_kind(name)] for name in names], index=names)
+
+
+_FARM: Final[Mapping[str, float | str]] = {
+    "turbine_type": "V112/3000",
+    "hub_height_m": 94.0,
+    "shear": "log",
+    "electrical_loss": 0.0,
+    "performance_loss": 0.0,
+}
+
+
+def fitted_wind_parameters(units: Iterable[str]) -> pd.DataFrame:
+    """Plant parameters of wind farms of RTS-GMLC, for `weather.wind_power`.
+
+    Parameters
+    ----------
+    units : iterable of str
+        Names of wind units ("303_WIND_1").
+
+    Returns
+    -------
+    DataFrame
+        Indexed by unit, columns of `weather.WIND_PARAMETERS`. Losses beside wakes and availability are 0: the
+        mean wind of the calibrated climate is fitted to the recorded power of these farms, which holds them.
+
+    Examples
+    --------
+    >>> fitted_wind_parameters(["303_WIND_1"])["hub_height_m"].tolist()
+    [94.0]
+    """
+    names = list(units)
+    return pd.DataFrame([dict(_FARM)] * len(names), index=names, columns=list(_FARM))

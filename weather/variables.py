@@ -97,6 +97,14 @@ WEATHER: Final = DatasetSpec(
             required=False,
         ),
         Variable("albedo", "1", _SURFACE, "reflected share of ghi", valid_range=(0.0, 1.0), required=False),
+        Variable(
+            "relative_humidity",
+            "%",
+            _SURFACE,
+            "relative humidity 2 m above ground",
+            valid_range=(0.0, 110.0),
+            required=False,
+        ),
     ),
     coords=(
         Variable("latitude", "degree", ("site",), "north positive", "", (-90.0, 90.0)),

@@ -21,9 +21,10 @@ import pandas as pd
 from grid_models.catalog.rts_gmlc_series import UTC_OFFSET_H, RtsGmlcSeries
 from grid_models.costs import KG_PER_LB, CostCurve, cost_curve, heat_curve
 from grid_models.grid import Grid, make_grid
-from weather import Findings, fitted_pv_parameters
+from weather import Findings, fitted_pv_parameters, fitted_wind_parameters
 
 KM_PER_MILE = 1.609344
+MINUTES_PER_HOUR = 60
 #: Name of each fuel of the source.
 FUELS = {"Nuclear": "nuclear", "Coal": "coal", "NG": "gas", "Oil": "oil", "Sync_Cond": "none"}
 #: Weather-driven technology of each unit type of the source. Run-of-river counts as hydro.
@@ -36,6 +37,7 @@ def load_rts_gmlc(
     *,
     name: str | None = None,
     must_run: Sequence[str] = ("nuclear",),
+    commitment: bool = False,
     line_rating_factor: float = 1.0,
     wind_scale: float = 1.0,
     pv_scale: float = 1.0,
@@ -52,6 +54,9 @@ def load_rts_gmlc(
     must_run : sequence of str
         Fuels whose generators run in every step, at least at their minimum: of 'nuclear', 'coal', 'gas' and
         'oil'.
+    commitment : bool
+        Whether the other generators are committable: on, at their minimum or above, or off, as
+        `grid_models.commit` decides. Without, they vary freely from zero.
     line_rating_factor : float
         Multiplies all ratings of lines and transformers, not those of connections and of the HVDC link.
     wind_scale, pv_scale, rtpv_scale : float
@@ -72,6 +77,10 @@ def load_rts_gmlc(
     the lower convex envelope from zero of others (see `grid_models.costs.cost_curve`). The source gives the
     nuclear unit no incremental heat: its last 4 MW cost nothing. Hydro and run-of-river have no cost.
 
+    A start costs the heat of a cold start at the fuel's price, as in the source's own MATPOWER case; what the
+    source says of warm and hot starts is not used. Reservoirs of units are listed in `storage`, but it is the
+    unit's recorded series that says what it may give; 313_STORAGE_1 is a battery.
+
     Solar-thermal power (212_CSP_1) is what its recorded natural inflow gives at the heat rate of full output,
     at most its capacity; its thermal store, its minimum and its ramps are not modelled.
 
@@ -87,7 +96,7 @@ def load_rts_gmlc(
     _check_options(must_run, line_rating_factor, wind_scale, pv_scale, rtpv_scale)
     bus, branch, gen = (read_table(table) for table in ("bus", "branch", "gen"))
     units = _units(gen, bus, {"wind": wind_scale, "pv": pv_scale, "rtpv": rtpv_scale})
-    generators, segments = _generators(gen, set(must_run))
+    generators, segments = _generators(gen, set(must_run), commitment=commitment)
     return make_grid(
         name=name or "rts_gmlc",
         buses=_buses(bus, gen),
@@ -177,12 +186,17 @@ def _links(dc_branch: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table).set_axis(dc_branch["UID"])
 
 
-def _generators(gen: pd.DataFrame, must_run: set[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return generators and their cost segments."""
+def _generators(
+    gen: pd.DataFrame, must_run: set[str], *, commitment: bool
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return generators and their cost segments, above the minimum where there is one."""
     gen = gen[gen["Fuel"].isin(list(FUELS))]
     fuel = gen["Fuel"].map(FUELS)
     runs = fuel.isin(sorted(must_run))
-    curves = [_cost_curve(row, is_forced) for (_, row), is_forced in zip(gen.iterrows(), runs, strict=True)]
+    committable = ~runs & (fuel != "none") & commitment
+    has_minimum = runs | committable
+    curves = [_cost_curve(row, m) for (_, row), m in zip(gen.iterrows(), has_minimum, strict=True)]
+    ramp = gen["Ramp Rate MW/Min"] * MINUTES_PER_HOUR
     table = {
         "bus": gen["Bus ID"].astype(str),
         "fuel": fuel,
@@ -190,14 +204,16 @@ def _generators(gen: pd.DataFrame, must_run: set[str]) -> tuple[pd.DataFrame, pd
         "p_min_mw": gen["PMin MW"].astype(float),
         "p_max_mw": gen["PMax MW"].astype(float),
         "must_run": runs,
+        "committable": committable,
         "no_load_cost_per_h": [curve.no_load_cost_per_h for curve in curves],
         "no_load_co2_kg_per_h": [curve.no_load_co2_kg_per_h for curve in curves],
         "q_min_mvar": gen["QMin MVAR"].astype(float),
         "q_max_mvar": gen["QMax MVAR"].astype(float),
         "p_set_mw": gen["MW Inj"],
-        "ramp_mw_per_min": gen["Ramp Rate MW/Min"],
+        "start_cost": gen["Start Heat Cold MBTU"] * gen["Fuel Price $/MMBTU"] + gen["Non Fuel Start Cost $"],
         "min_up_h": gen["Min Up Time Hr"],
         "min_down_h": gen["Min Down Time Hr"],
+        "ramp_mw_per_h": ramp.where(ramp > 0, np.inf),
     }
     rows = [
         {"gen": name, "p_mw": width, "cost_per_mwh": cost, "co2_kg_per_mwh": co2}
@@ -207,7 +223,7 @@ def _generators(gen: pd.DataFrame, must_run: set[str]) -> tuple[pd.DataFrame, pd
     return pd.DataFrame(table).set_axis(gen["GEN UID"]), pd.DataFrame(rows)
 
 
-def _cost_curve(row: pd.Series, is_forced: bool) -> CostCurve:
+def _cost_curve(row: pd.Series, has_minimum: bool) -> CostCurve:
     """Return the cost curve of one generator."""
     n_points = int(row[[f"Output_pct_{k}" for k in range(5)]].notna().sum())
     p_mw, heat = heat_curve(
@@ -219,7 +235,7 @@ def _cost_curve(row: pd.Series, is_forced: bool) -> CostCurve:
     return cost_curve(
         p_mw,
         heat,
-        p_min_mw=float(row["PMin MW"]) if is_forced else 0.0,
+        p_min_mw=float(row["PMin MW"]) if has_minimum else 0.0,
         fuel_price_per_mmbtu=float(row["Fuel Price $/MMBTU"]),
         co2_kg_per_mmbtu=float(row["Emissions CO2 Lbs/MMBTU"]) * KG_PER_LB,
         vom_per_mwh=float(row["VOM"]),
@@ -252,7 +268,9 @@ def _units(gen: pd.DataFrame, bus: pd.DataFrame, scale: Mapping[str, float]) -> 
     }
     units = pd.DataFrame(table).set_axis(gen["GEN UID"])
     is_pv = units["technology"].isin(["pv", "rtpv"])
-    return units.join(fitted_pv_parameters(units.index[is_pv]))
+    is_wind = units["technology"] == "wind"
+    pv, wind = fitted_pv_parameters(units.index[is_pv]), fitted_wind_parameters(units.index[is_wind])
+    return units.join(pv).join(wind)
 
 
 def _full_heat_rate(row: pd.Series) -> float:

@@ -69,10 +69,10 @@ def test_dearest_offer_is_curtailed_first_in_both_objectives() -> None:
 
 
 def test_priority_keeps_wind_before_a_plant_that_pays_more_than_any_weight() -> None:
-    grid = small_grid(
-        2, [(0, 1, 100.0)], generators=[(0, 50.0, -1e9)], units=[(1, "wind", 30.0)]
-    )
+    grid = small_grid(2, [(0, 1, 100.0)], generators=[(0, 50.0, -1e9)], units=[(1, "wind", 30.0)])
     load, available = np.array([[40.0, 0.0]]), np.array([[30.0]])
     engine = DispatchEngine(grid)
     assert engine.solve(load[0], available[0]).curtailed_p_mw[0] == pytest.approx(0.0, abs=1e-9)
-    assert oversupply(engine, always_on(engine.problem, load, available))[0, 0] == pytest.approx(0.0, abs=1e-9)
+    assert oversupply(engine, always_on(engine.problem, load, available))[0, 0] == pytest.approx(
+        0.0, abs=1e-9
+    )

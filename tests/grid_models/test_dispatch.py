@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from dask.distributed import Client, LocalCluster
 
-from grid_models import DispatchEngine, Dispatched, Grid, Inputs, always_on, dispatch, solve_all
+from grid_models import Dispatched, DispatchEngine, Grid, Inputs, always_on, dispatch, solve_all
 from tests.grid_models.grids import labelled, small_grid
 from weather import SolverError
 
@@ -56,7 +56,7 @@ def test_workers_do_not_change_a_bit(
     grid: Grid, inputs: tuple[xr.Dataset, xr.DataArray], whole: xr.Dataset
 ) -> None:
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         result = dispatch(grid, inputs[0], load=inputs[1], chunk_steps=3, client=client)

@@ -51,12 +51,10 @@ def test_load_is_nominal_or_follows_a_profile() -> None:
         load_case39().recorded(time)
 
 
-def test_what_would_be_lost_is_refused() -> None:
-    with pytest.raises(InputError, match=r"(?s)shunt: some have losses.*sgen_0: has no polynomial cost"):
-        load_grid("pandapower_case", case="case300", **PLACE)
+def test_wrong_names_are_told_at_once() -> None:
     with pytest.raises(InputError, match=r"'case0' is not in pandapower\.networks"):
         load_grid("pandapower_case", case="case0", **PLACE)
-    with pytest.raises(InputError, match=r"(?s)must_run: 'gen_99'.*co2_kg_per_mwh: 'gen_8': is not given"):
-        load_case39(must_run=("gen_99",), co2_kg_per_mwh={f"gen_{k}": 1.0 for k in range(8)})
+    with pytest.raises(InputError, match=r"(?s)must_run: 'gen_99'.*n_cost_segments: 0"):
+        load_case39(must_run=("gen_99",), n_cost_segments=0)
     with pytest.raises(InputError, match="case: is missing and has no default"):
         load_grid("pandapower_case", **PLACE)

@@ -142,9 +142,7 @@ def test_only_the_site_behind_the_full_line_is_asked() -> None:
     inputs = given_to(engine, np.array([60.0, 10.0]), np.array([80.0]))
     model = ReliefModel(engine, [0, 1])
     for size, chosen in (([30.0, 30.0], [0.0, 30.0]), ([30.0, 90.0], [0.0, 45.0])):
-        np.testing.assert_allclose(
-            model.absorbable(inputs, np.array([size]), 0.5), [chosen], atol=1e-7
-        )
+        np.testing.assert_allclose(model.absorbable(inputs, np.array([size]), 0.5), [chosen], atol=1e-7)
     curve = model.relief_curve(inputs, np.array([30.0, 90.0]), 45.0)
     np.testing.assert_allclose(curve.load_mw, [0.0, 45.0], atol=1e-6)
     np.testing.assert_allclose(curve.relief_mw, [0.0, 45.0], atol=1e-6)

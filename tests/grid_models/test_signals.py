@@ -35,8 +35,40 @@ def test_only_sites_behind_the_line_are_welcome_and_share_by_size(solved: tuple)
     )
     np.testing.assert_allclose(result["marginal_curtailment"], [[0, 0, 0], [0, 1, 1], [0, 1, 1]], atol=1e-9)
     assert result.attrs["theta"] == 0.5
+    turned = signals(engine, baseline.isel(bus=[1, 0]), SITES, available, SIZE)
+    np.testing.assert_array_equal(turned["absorbable_p_mw"], result["absorbable_p_mw"])
     assert done[-1] == (2, 2)
     assert "absorbable_alone_p_mw" not in signals(engine, baseline, SITES, available, SIZE, alone=False)
+
+
+def test_sites_are_told_price_and_carbon_of_their_bus() -> None:
+    # Coal at b0 and gas at b1 behind a line of 30 MW: more load costs and emits what its side burns.
+    grid = small_grid(2, [(0, 1, 30.0)], generators=[(0, 200.0, 20.0), (1, 200.0, 50.0)], co2=[900.0, 400.0])
+    generation, load = labelled(grid, TIME, np.tile([60.0, 80.0], (3, 1)), np.zeros((3, 0)))
+    for objective, price in (("market", "lmp_per_mwh"), ("priority", "marginal_cost_per_mwh")):
+        baseline = dispatch(grid, generation, load=load, objective=objective)  # type: ignore[arg-type]
+        # Buses in another order than the grid's: they are joined by name.
+        baseline = baseline.isel(bus=[1, 0])
+        told = signals(DispatchEngine(grid, objective), baseline, SITES, np.zeros((3, 0)), SIZE)  # type: ignore[arg-type]
+        np.testing.assert_allclose(told[price], np.tile([20.0, 50.0, 50.0], (3, 1)))
+        np.testing.assert_allclose(told["marginal_co2_kg_per_mwh"], np.tile([900.0, 400.0, 400.0], (3, 1)))
+        assert told[price].attrs["units"] == "USD/MWh"
+        assert told.attrs["objective"] == objective
+        assert {"lmp_per_mwh", "marginal_cost_per_mwh"} & set(told.data_vars) == {price}
+
+
+def test_what_does_not_belong_together_is_named_at_once(solved: tuple) -> None:  # type: ignore[type-arg]
+    engine, baseline, available = solved
+    twice = pd.DataFrame({"bus": ["b0", "b1", "b1"]}, index=["near", "far", "far"])
+    with pytest.raises(InputError) as error:
+        signals(engine, baseline.drop_vars("shed_p_mw").isel(bus=[0]), twice, available[:2], -SIZE)
+    assert [f.where for f in error.value.findings] == [
+        "baseline: shed_p_mw",
+        "baseline",
+        "site 'far'",
+        "available_p_mw",
+        "site_max_p_mw",
+    ]
 
 
 def test_curves_of_all_steps(solved: tuple) -> None:  # type: ignore[type-arg]

@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from grid_models import window_statistics, windows
+from grid_models.windows import curtailed_by_cause, due_to_causes
 from weather import InputError
 
 TIME = pd.date_range("2020-03-01T00:00", periods=8, freq="30min")
@@ -42,20 +43,70 @@ def test_gaps_are_merged_before_short_windows_are_left_out() -> None:
     assert windows(STEADY, min_steps=3).empty
 
 
-def test_the_cause_is_what_most_of_the_curtailment_is_due_to() -> None:
-    by_unit = ("time", "unit")
-    oversupply, congestion = np.zeros((8, 2)), np.zeros((8, 2))
-    oversupply[:3], congestion[4:5] = 5.0, 7.0
-    baseline = xr.Dataset(
-        {
-            "curtailed_oversupply_p_mw": (by_unit, oversupply),
-            "curtailed_congestion_p_mw": (by_unit, congestion),
-        },
-        coords={"time": TIME},
+def dispatched(**curtailed: list[float]) -> xr.Dataset:
+    """Curtailment by cause of two units, half of it each."""
+    data = {
+        f"curtailed_{cause}_p_mw": (("time", "unit"), np.outer(total, [0.5, 0.5]))
+        for cause, total in curtailed.items()
+    }
+    return xr.Dataset(data, coords={"time": TIME})
+
+
+def test_the_cause_is_that_of_most_of_the_energy() -> None:
+    none = [0.0] * 8
+    # Windows: 10 and 20 MW, 40 MW, 5 MW. 24 MW of oversupply explain 10 and 20; of the 40 MW only 14.
+    baseline = dispatched(
+        oversupply=[0, 24, 24, 0, 14, 0, 0, 0],
+        congestion=[0, 90, 90, 0, 7, 0, 0, 0],
+        security=[*none[:4], 25, *none[:3]],
     )
-    assert windows(STEADY, baseline=baseline)["cause"].tolist() == ["oversupply", "congestion", "not stated"]
+    table = windows(STEADY, baseline=baseline)
+    assert table["cause"].tolist() == ["oversupply", "security", "not stated"]
+    only = dispatched(congestion=[0, 9, 9, 0, 14, 0, 0, 0], oversupply=none)
+    assert windows(STEADY, baseline=only)["cause"].tolist() == ["congestion", "congestion", "not stated"]
     with pytest.raises(InputError, match="time axis is not that of the signals"):
         windows(STEADY, baseline=baseline.isel(time=slice(0, 4)))
+
+
+def test_causes_are_found_by_name_in_the_order_of_limits() -> None:
+    found = curtailed_by_cause(
+        dispatched(voltage=[1.0] * 8, security=[2.0] * 8, congestion=[3.0] * 8, oversupply=[4.0] * 8)
+    )
+    assert {cause: total[0] for cause, total in found.items()} == {
+        "oversupply": 4.0,
+        "congestion": 3.0,
+        "security": 2.0,
+        "voltage": 1.0,
+    }
+    assert list(found) == ["oversupply", "congestion", "security", "voltage"]
+    assert list(curtailed_by_cause(dispatched(congestion=[1.0] * 8).sum("unit"))) == ["congestion"]
+
+
+def test_what_is_absorbable_is_split_by_causes_and_never_negative() -> None:
+    # 50 MW absorbable: 20 of 20 by oversupply; congestion of -5 (the network helps); security 60.
+    parts = due_to_causes(
+        np.array([50.0, 4.0]),
+        {
+            "oversupply": np.array([20.0, 9.0]),
+            "congestion": np.array([-5.0, 1.0]),
+            "security": np.array([60.0, 0.0]),
+        },
+    )
+    assert {k: v.tolist() for k, v in parts.items()} == {
+        "oversupply": [20.0, 4.0],
+        "congestion": [0.0, 0.0],
+        "security": [30.0, 0.0],
+    }
+
+
+def test_windows_of_several_grids_stand_in_one_table() -> None:
+    tables = [windows(STEADY.assign_attrs(grid=name)) for name in ("east", "west")]
+    joined = pd.concat(tables, ignore_index=True)
+    assert list(tables[0].columns)[-1] == "grid"
+    assert window_statistics(tables[0]).index.tolist() == ["s"]
+    found = window_statistics(joined)
+    assert found.index.tolist() == [("east", "s"), ("west", "s")]
+    assert found["n_windows"].tolist() == [3, 3]
 
 
 def test_statistics_count_hours() -> None:

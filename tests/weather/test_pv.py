@@ -17,6 +17,11 @@ SITES = pd.DataFrame(
     index=["mojave", "cape"],
 )
 
+LOSSES = (
+    *("shading", "snow", "mismatch", "wiring", "connections", "lid", "nameplate_rating", "age"),
+    "availability",
+)
+
 
 @pytest.fixture(scope="module")
 def weather() -> xr.Dataset:
@@ -33,6 +38,7 @@ def plants() -> pd.DataFrame:
             "tilt": [25.0, 34.0, np.nan, np.nan, np.nan],
             "azimuth": [170.0, 0.0, np.nan, np.nan, np.nan],
             "axis_tilt": [np.nan, np.nan, 0.0, 0.0, 25.0],
+            "axis_azimuth": [np.nan, np.nan, 180.0, 10.0, 170.0],
             "dc_ac_ratio": [1.2, 1.0, 1.6, 1.3, 1.1],
             "losses": [0.14, 0.10, 0.14, 0.20, 0.14],
             "backtrack": [None, None, True, False, True],
@@ -41,8 +47,11 @@ def plants() -> pd.DataFrame:
     )
 
 
-def model_chain_mw(weather: xr.Dataset, unit: pd.Series) -> np.ndarray:
+def model_chain_mw(
+    weather: xr.Dataset, unit: pd.Series, *, transposition: str = "haydavies", **models: str
+) -> np.ndarray:
     """The same plant by pvlib's own chain."""
+    models = {"iam": "physical", "temperature_model": "sapm", "module": "pvwatts", **models}
 
     def value(name: str) -> float:
         given = unit.get(name)
@@ -60,38 +69,29 @@ def model_chain_mw(weather: xr.Dataset, unit: pd.Series) -> np.ndarray:
         mount = SingleAxisTrackerMount(
             value("axis_tilt"), value("axis_azimuth"), value("max_angle"), value("backtrack"), value("gcr")
         )
+    dc, eta = unit["p_nom_mw"] * value("dc_ac_ratio"), value("eta_inv_nom")
+    module, scale = {"pdc0": dc, "gamma_pdc": value("gamma_pdc")}, 1.0
+    if models["module"] != "pvwatts":
+        module = dict(pvlib.pvsystem.retrieve_sam("CECMod")[models["module"]])
+        curve = pvlib.pvsystem.calcparams_cec(
+            1000.0,
+            25.0,
+            *(module[k] for k in ("alpha_sc", "a_ref", "I_L_ref", "I_o_ref", "R_sh_ref", "R_s", "Adjust")),
+        )
+        scale = dc / pvlib.pvsystem.singlediode(*curve)["p_mp"]  # MW of the plant per W of a module
+    temperature = {
+        "sapm": pvlib.temperature.TEMPERATURE_MODEL_PARAMETERS["sapm"][value("mounting")],
+        "pvsyst": pvlib.temperature.TEMPERATURE_MODEL_PARAMETERS["pvsyst"]["freestanding"],
+        "faiman": {"u0": 25.0, "u1": 6.84},
+        "noct_sam": {"noct": 45.0, "module_efficiency": 0.2},
+    }[models["temperature_model"]]
     array = Array(
-        mount,
-        albedo=value("albedo"),
-        module_parameters={
-            "pdc0": unit["p_nom_mw"] * value("dc_ac_ratio"),
-            "gamma_pdc": value("gamma_pdc"),
-        },
-        temperature_model_parameters=pvlib.temperature.TEMPERATURE_MODEL_PARAMETERS["sapm"][
-            value("mounting")
-        ],
-    )
-    losses = dict.fromkeys(
-        (
-            "shading",
-            "snow",
-            "mismatch",
-            "wiring",
-            "connections",
-            "lid",
-            "nameplate_rating",
-            "age",
-            "availability",
-        ),
-        0.0,
+        mount, albedo=value("albedo"), module_parameters=module, temperature_model_parameters=temperature
     )
     system = PVSystem(
         [array],
-        inverter_parameters={
-            "pdc0": unit["p_nom_mw"] / value("eta_inv_nom"),
-            "eta_inv_nom": value("eta_inv_nom"),
-        },
-        losses_parameters={**losses, "soiling": 100.0 * value("losses")},
+        inverter_parameters={"pdc0": unit["p_nom_mw"] / scale / eta, "eta_inv_nom": eta},
+        losses_parameters={**dict.fromkeys(LOSSES, 0.0), "soiling": 100.0 * value("losses")},
     )
     place = pvlib.location.Location(
         float(site["latitude"]), float(site["longitude"]), altitude=float(site["altitude"])
@@ -99,15 +99,15 @@ def model_chain_mw(weather: xr.Dataset, unit: pd.Series) -> np.ndarray:
     chain = ModelChain(
         system,
         place,
-        dc_model="pvwatts",
+        dc_model="pvwatts" if models["module"] == "pvwatts" else "cec",
         ac_model="pvwatts",
-        aoi_model="physical",
+        aoi_model={"none": "no_loss"}.get(models["iam"], models["iam"]),
         spectral_model="no_loss",
-        temperature_model="sapm",
+        temperature_model=models["temperature_model"],
         losses_model="pvwatts",
-        transposition_model="haydavies",
+        transposition_model=transposition,
     )
-    return chain.run_model(frame).results.ac.fillna(0.0).clip(lower=0.0).to_numpy()
+    return scale * chain.run_model(frame).results.ac.fillna(0.0).clip(lower=0.0).to_numpy()
 
 
 def test_equals_the_model_chain_of_pvlib(weather: xr.Dataset, plants: pd.DataFrame) -> None:
