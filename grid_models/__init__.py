@@ -9,6 +9,7 @@ from grid_models.attach import attach, renewable_units
 from grid_models.attribution import oversupply
 from grid_models.catalog import CATALOG, CaseOptions, load_grid, source_options
 from grid_models.contingency import Contingencies, contingencies, worst_post_contingency
+from grid_models.diagnosis import explain_dispatch, explain_infeasibility
 from grid_models.dispatch import dispatch, dispatch_dataset, solve_all
 from grid_models.emissions import FUELS, FuelCarbon, emission_factor_kg_per_mwh
 from grid_models.engine import DispatchEngine, Objective, StepResult
@@ -17,9 +18,11 @@ from grid_models.outage_check import full_check
 from grid_models.outlook import persistence_outlook
 from grid_models.power_flow import power_flow
 from grid_models.relief import ReliefCurve, ReliefModel
+from grid_models.signal_forecast import available_at, forecast_signals, latest_at
 from grid_models.signals import relief_curves, signals
 from grid_models.validation import assert_valid_grid, validate_grid
 from grid_models.variables import GENERATION, LOAD, check_generation, check_load, generation_dataset
+from grid_models.window_forecast import forecast_windows, window_outlook
 from grid_models.windows import window_statistics, windows
 
 __all__ = [
@@ -41,14 +44,20 @@ __all__ = [
     "ac_series",
     "assert_valid_grid",
     "attach",
+    "available_at",
     "check_generation",
     "check_load",
     "contingencies",
     "dispatch",
     "dispatch_dataset",
     "emission_factor_kg_per_mwh",
+    "explain_dispatch",
+    "explain_infeasibility",
+    "forecast_signals",
+    "forecast_windows",
     "full_check",
     "generation_dataset",
+    "latest_at",
     "load_grid",
     "make_grid",
     "oversupply",
@@ -61,6 +70,7 @@ __all__ = [
     "source_options",
     "validate_grid",
     "violation_table",
+    "window_outlook",
     "window_statistics",
     "windows",
     "worst_post_contingency",
