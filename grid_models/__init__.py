@@ -7,7 +7,16 @@ from grid_models.ac_series import ac_series
 from grid_models.ac_violations import violation_table
 from grid_models.attach import attach, renewable_units
 from grid_models.attribution import oversupply
-from grid_models.catalog import CATALOG, CaseOptions, load_grid, source_options
+from grid_models.catalog import (
+    CATALOG,
+    SOURCES,
+    CaseOptions,
+    GridEntry,
+    list_grids,
+    load_grid,
+    net_grid,
+    source_options,
+)
 from grid_models.contingency import Contingencies, contingencies, worst_post_contingency
 from grid_models.diagnosis import explain_dispatch, explain_infeasibility
 from grid_models.dispatch import dispatch, dispatch_dataset, solve_all
@@ -30,11 +39,13 @@ __all__ = [
     "FUELS",
     "GENERATION",
     "LOAD",
+    "SOURCES",
     "CaseOptions",
     "Contingencies",
     "DispatchEngine",
     "FuelCarbon",
     "Grid",
+    "GridEntry",
     "Injections",
     "Objective",
     "ReliefCurve",
@@ -58,8 +69,10 @@ __all__ = [
     "full_check",
     "generation_dataset",
     "latest_at",
+    "list_grids",
     "load_grid",
     "make_grid",
+    "net_grid",
     "oversupply",
     "persistence_outlook",
     "power_flow",
