@@ -7,8 +7,18 @@ from grid_models.ac_series import ac_series
 from grid_models.ac_violations import violation_table
 from grid_models.attach import attach, renewable_units
 from grid_models.attribution import causes, oversupply
-from grid_models.catalog import CATALOG, CaseOptions, load_grid, source_options
+from grid_models.catalog import (
+    CATALOG,
+    SOURCES,
+    CaseOptions,
+    GridEntry,
+    list_grids,
+    load_grid,
+    net_grid,
+    source_options,
+)
 from grid_models.contingency import Contingencies, contingencies, worst_post_contingency
+from grid_models.diagnosis import explain_dispatch, explain_infeasibility
 from grid_models.dispatch import Solution, dispatch, dispatch_dataset, inputs_of, solve_all
 from grid_models.emissions import FUELS, FuelCarbon, emission_factor_kg_per_mwh
 from grid_models.engine import Dispatched, DispatchEngine, StepResult
@@ -20,9 +30,11 @@ from grid_models.outage_check import full_check
 from grid_models.outlook import persistence_outlook
 from grid_models.power_flow import power_flow
 from grid_models.relief import ReliefCurve, ReliefModel, Slack
+from grid_models.signal_forecast import available_at, forecast_signals, latest_at
 from grid_models.signals import relief_curves, signals
 from grid_models.validation import assert_valid_grid, validate_grid
 from grid_models.variables import GENERATION, LOAD, check_generation, check_load, generation_dataset
+from grid_models.window_forecast import forecast_windows, window_outlook
 from grid_models.windows import window_statistics, windows
 
 __all__ = [
@@ -30,12 +42,14 @@ __all__ = [
     "FUELS",
     "GENERATION",
     "LOAD",
+    "SOURCES",
     "CaseOptions",
     "Contingencies",
     "DispatchEngine",
     "Dispatched",
     "FuelCarbon",
     "Grid",
+    "GridEntry",
     "Injections",
     "Inputs",
     "Limits",
@@ -50,6 +64,7 @@ __all__ = [
     "always_on",
     "assert_valid_grid",
     "attach",
+    "available_at",
     "causes",
     "check_generation",
     "check_load",
@@ -57,11 +72,18 @@ __all__ = [
     "dispatch",
     "dispatch_dataset",
     "emission_factor_kg_per_mwh",
+    "explain_dispatch",
+    "explain_infeasibility",
+    "forecast_signals",
+    "forecast_windows",
     "full_check",
     "generation_dataset",
     "inputs_of",
+    "latest_at",
+    "list_grids",
     "load_grid",
     "make_grid",
+    "net_grid",
     "oversupply",
     "persistence_outlook",
     "power_flow",
@@ -72,6 +94,7 @@ __all__ = [
     "source_options",
     "validate_grid",
     "violation_table",
+    "window_outlook",
     "window_statistics",
     "windows",
     "worst_post_contingency",
