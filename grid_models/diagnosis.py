@@ -9,9 +9,9 @@ import pandas as pd
 import xarray as xr
 
 from grid_models._arrays import BoolArray, FloatArray, IntArray
-from grid_models.dispatch import solve_all
 from grid_models.engine import DispatchEngine
 from grid_models.grid import Grid
+from grid_models.lp import always_on
 from grid_models.validation import validate_grid
 from weather import Findings, to_utc_index
 
@@ -181,12 +181,13 @@ def _dispatched(
     grid: Grid, time: pd.DatetimeIndex, demand: FloatArray, power: FloatArray, steps: IntArray
 ) -> list[str]:
     """Dispatch single steps and explain them."""
-    solved = solve_all(DispatchEngine(grid, "priority"), demand[steps], power[steps])
+    engine = DispatchEngine(grid, "priority")
+    solved = engine.solve_many(always_on(engine.problem, demand[steps], power[steps]))
     # One step at a time: chosen steps are no regular axis.
     words: list[str] = []
     for k, step in enumerate(steps):
         one = {
-            name: (("time", dim), solved[key][k : k + 1])
+            name: (("time", dim), getattr(solved, key)[k : k + 1])
             for name, key, dim in (
                 ("shed_p_mw", "shed_p_mw", "bus"),
                 ("dump_p_mw", "dump_p_mw", "bus"),
@@ -195,7 +196,7 @@ def _dispatched(
                 ("line_p_mw", "line_p_mw", "line"),
             )
         }
-        held = power[step : step + 1] - solved["unit_p_mw"][k : k + 1]
+        held = power[step : step + 1] - solved.unit_p_mw[k : k + 1]
         stamp = time[step : step + 1].tz_localize(None).to_numpy()
         dataset = xr.Dataset({**one, "held_p_mw": (("time", "unit"), held)}, coords={"time": stamp})
         words += [text for text in explain_dispatch(grid, dataset) if text.startswith("bus")]

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from grid_models.dispatch import dispatch_dataset, solve_all
+from grid_models.lp import always_on
 from grid_models.signals import DEFAULT_THETA, signals
 from grid_models.windows import curtailed_by_cause
 from weather import Findings, SolverError
@@ -189,9 +190,9 @@ def _members_told(
     shape = available.shape[:2]
     flat = [np.ascontiguousarray(a.reshape(-1, a.shape[-1])) for a in (available, load, site_max)]
     time = xr.DataArray(np.repeat(valid_time, shape[1]), dims="time")
-    solved = solve_all(engine, flat[1], flat[0], client=client)
-    nothing = np.zeros_like(flat[1])
-    baseline = dispatch_dataset(engine, time, solved, flat[0], flat[1], nothing)
+    inputs = always_on(engine.problem, flat[1], flat[0])
+    solved = solve_all(engine, inputs, client=client)
+    baseline = dispatch_dataset(engine, time, solved, inputs, np.zeros_like(flat[1]))
     told = signals(engine, baseline, sites, flat[0], flat[2], theta=theta, alone=False)
     data = {
         name: xr.Variable(("lead_time", "member", "site"), value.to_numpy().reshape(*shape, -1), value.attrs)
