@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from grid_models import CATALOG
 from twin.batch import run_batch
 from twin.batch_model import load_batch
 from twin.cli_feasibility import add_feasibility_arguments, feasibility_lines
+from twin.grid_list import grid_lines
 from twin.policies import POLICIES
 from twin.progress import Progress, TerminalProgress, silent
 from twin.report import summary_lines, write_report
@@ -23,12 +23,12 @@ from twin.scenario import load_scenario, shipped
 from twin.store import check_directory, open_result
 from twin.study import run
 from twin.workloads import TRACES
-from weather import READERS, InputError, TwinError
+from weather import READERS, Finding, InputError, TwinError
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 _LISTS: dict[str, Callable[[], list[str]]] = {
-    "grids": lambda: sorted(CATALOG),
+    "grids": grid_lines,
     "readers": lambda: sorted(READERS),
     "traces": lambda: sorted(TRACES),
     "policies": lambda: list(POLICIES),
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
     list_ = commands.add_parser("list", help="list what can be named in a scenario")
     list_.add_argument("what", choices=sorted(_LISTS))
+    list_.add_argument("source", nargs="?", help="of grids: one source with everything it has")
     list_.set_defaults(command=_list)
 
     batch_ = commands.add_parser("batch", help="run a batch of scenarios; goes on where it was")
@@ -140,8 +141,12 @@ def _validate(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     """List names."""
-    for name in _LISTS[arguments.what]():
-        _say(name)
+    if arguments.source is not None and arguments.what != "grids":
+        finding = Finding(arguments.source, f"{arguments.what} have no sources", "leave it out")
+        raise InputError("twin list", [finding])
+    lines = grid_lines(arguments.source) if arguments.what == "grids" else _LISTS[arguments.what]()
+    for line in lines:
+        _say(line)
     return OK
 
 

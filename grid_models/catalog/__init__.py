@@ -7,15 +7,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 
 from grid_models.catalog.case import CaseOptions
+from grid_models.catalog.listing import SOURCES, GridEntry, list_grids
 from grid_models.catalog.matpower import load_matpower
 from grid_models.catalog.pandapower_case import load_pandapower_case
-from grid_models.catalog.pandapower_file import load_pandapower_file
+from grid_models.catalog.pandapower_file import load_pandapower_file, net_grid
 from grid_models.catalog.rts_gmlc import load_rts_gmlc
 from grid_models.catalog.simbench import load_simbench
 from grid_models.grid import Grid
 from weather import Findings
 
-__all__ = ["CATALOG", "CaseOptions", "load_grid", "source_options"]
+__all__ = [
+    "CATALOG",
+    "SOURCES",
+    "CaseOptions",
+    "GridEntry",
+    "list_grids",
+    "load_grid",
+    "net_grid",
+    "source_options",
+]
 
 #: Loader of each source of grids; its keyword arguments are the options of `load_grid`.
 CATALOG: Mapping[str, Callable[..., Grid]] = {
