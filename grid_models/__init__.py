@@ -22,8 +22,8 @@ from grid_models.diagnosis import explain_dispatch, explain_infeasibility
 from grid_models.dispatch import dispatch, dispatch_dataset, solve_all
 from grid_models.emissions import FUELS, FuelCarbon, emission_factor_kg_per_mwh
 from grid_models.engine import DispatchEngine, Objective, StepResult
-from grid_models.grid import Grid, SeriesSource, make_grid
-from grid_models.outage_check import full_check
+from grid_models.grid import Grid, Series, SeriesSource, make_grid
+from grid_models.outage_check import full_check, islanded_parts
 from grid_models.outlook import persistence_outlook
 from grid_models.power_flow import power_flow
 from grid_models.relief import ReliefCurve, ReliefModel
@@ -50,6 +50,7 @@ __all__ = [
     "Objective",
     "ReliefCurve",
     "ReliefModel",
+    "Series",
     "SeriesSource",
     "StepResult",
     "ac_series",
@@ -68,6 +69,7 @@ __all__ = [
     "forecast_windows",
     "full_check",
     "generation_dataset",
+    "islanded_parts",
     "latest_at",
     "list_grids",
     "load_grid",
