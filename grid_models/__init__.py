@@ -22,11 +22,11 @@ from grid_models.diagnosis import explain_dispatch, explain_infeasibility
 from grid_models.dispatch import Solution, dispatch, dispatch_dataset, inputs_of, solve_all
 from grid_models.emissions import FUELS, FuelCarbon, emission_factor_kg_per_mwh
 from grid_models.engine import Dispatched, DispatchEngine, StepResult
-from grid_models.grid import Grid, SeriesSource, make_grid
+from grid_models.grid import Grid, Series, SeriesSource, make_grid
 from grid_models.limits import Limits
 from grid_models.lp import Inputs, always_on
 from grid_models.objective import Objective
-from grid_models.outage_check import full_check
+from grid_models.outage_check import full_check, islanded_parts
 from grid_models.outlook import persistence_outlook
 from grid_models.power_flow import power_flow
 from grid_models.relief import ReliefCurve, ReliefModel, Slack
@@ -56,6 +56,7 @@ __all__ = [
     "Objective",
     "ReliefCurve",
     "ReliefModel",
+    "Series",
     "SeriesSource",
     "Slack",
     "Solution",
@@ -79,6 +80,7 @@ __all__ = [
     "full_check",
     "generation_dataset",
     "inputs_of",
+    "islanded_parts",
     "latest_at",
     "list_grids",
     "load_grid",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from grid_models.ac_network import AcNetwork
 
 #: Largest mismatch of power at any node at which Newton's method stops. [pu]
-TOLERANCE_PU = 1e-6
+TOLERANCE_PU = 1e-8
 #: Steps from the start of Newton's method after which there is no solution to be had.
 MAX_ITERATIONS = 20
 # Reactive power of sources is not limited here: they hold their voltage whatever it takes.
@@ -36,8 +36,9 @@ def lightsim_grid(network: AcNetwork) -> LSGrid:
     pandapower's own admittances are taken over instead of its elements: every branch is a transformer with
     its series impedance, ratio and shift, which gives the off-diagonal admittances, and whatever the diagonal
     has beyond these (charging, magnetising currents of either sign, shunts, wards) is a shunt at the node.
-    lightsim2grid's own conversion of elements is wrong for transformers with negative no-load current
-    (``i0_percent``), refuses parallel ones and leaves out three-winding ones.
+    lightsim2grid's own conversion refuses parallel and three-winding transformers, impedances and wards, and
+    by default (``pp_orig_file="pandapower_v2"``) keeps the sign of a negative no-load current, of which
+    pandapower 3 takes the magnitude.
     """
     nodes, n_branch = np.arange(network.n_node, dtype=np.int32), len(network.series)
     ends = network.from_node.astype(np.int32), network.to_node.astype(np.int32)

@@ -32,18 +32,22 @@ def solved_copy(net: pandapowerNet) -> tuple[pandapowerNet, bool]:
     Raises
     ------
     InputError
-        If neither has a solution.
+        If neither has a solution, or pandapower refuses the net.
     """
-    solved = copy.deepcopy(net)
-    if converges(solved):
-        return solved, True
-    for element, column in SET_POINTS:
-        solved[element][column] = 0.0
-    if not converges(solved):
-        what = "pandapower.runpp converges neither in the base case nor without any load and generation"
-        remedy = "check impedances, voltage set-points and reactive shunts"
-        raise InputError("AC power flow", [Finding(f"net {net.name!r}", what, remedy)])
-    return solved, False
+    solved, where = copy.deepcopy(net), f"net {net.name!r}"
+    try:
+        if converges(solved):
+            return solved, True
+        for element, column in SET_POINTS:
+            solved[element][column] = 0.0
+        if converges(solved):
+            return solved, False
+    except (UserWarning, ValueError, ArithmeticError) as error:  # what pandapower raises of nets it refuses
+        finding = Finding(where, f"pandapower.runpp refuses it: {error}", "correct the net")
+        raise InputError("AC power flow", [finding]) from error
+    what = "pandapower.runpp converges neither in the base case nor without any load and generation"
+    remedy = "check impedances, voltage set-points and reactive shunts"
+    raise InputError("AC power flow", [Finding(where, what, remedy)])
 
 
 def converges(net: pandapowerNet) -> bool:

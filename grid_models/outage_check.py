@@ -1,4 +1,4 @@
-"""Flows of a dispatch with each line really taken out: the proof that no single outage overloads a line."""
+"""Grids with lines really taken out: the proof that none overloads another, and what some cut off."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from scipy.sparse import csc_array, diags_array
 from scipy.sparse.linalg import splu
 
 from grid_models.contingency import islanding_outages, line_ends, lines_named
-from grid_models.linear import incidence
+from grid_models.linear import incidence, island_of
 from weather import Findings
 
 if TYPE_CHECKING:
@@ -78,6 +79,43 @@ def full_check(
     }
     attrs = {"rating": rating, "islanding": ", ".join(names[np.intersect1d(lost, islanding)])}
     return xr.Dataset(data, coords={"time": dispatch["time"].to_numpy(), "outage": names[kept]}, attrs=attrs)
+
+
+def islanded_parts(grid: Grid) -> pd.DataFrame:
+    """Outages that cut off a part of a grid, and what the part holds.
+
+    Parameters
+    ----------
+    grid : Grid
+        The network.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index outage; buses (names, of the part with fewer buses), load_p_mw (nominal), gen_p_max_mw and
+        unit_p_nom_mw of that part. [MW]
+
+    Notes
+    -----
+    No redispatch supplies a part that is cut off, so these outages are never enforced.
+    """
+    start, end = line_ends(grid)
+    reference = grid.buses.index.get_loc(grid.reference_bus)
+    names = grid.buses.index.to_numpy(dtype=object)
+    rows = {}
+    for k in islanding_outages(start, end, len(names)):
+        island = island_of(np.delete(start, k), np.delete(end, k), len(names))
+        size = 2 * np.bincount(island)
+        size[island[reference]] += 1  # of two equal parts the one without the reference bus
+        part = names[island == size.argmin()]
+        rows[str(grid.lines.index[k])] = {
+            "buses": tuple(part),
+            "load_p_mw": float(grid.buses.loc[part, "load_p_mw"].sum()),
+            "gen_p_max_mw": float(grid.generators.loc[grid.generators["bus"].isin(part), "p_max_mw"].sum()),
+            "unit_p_nom_mw": float(grid.units.loc[grid.units["bus"].isin(part), "p_nom_mw"].sum()),
+        }
+    columns = ["buses", "load_p_mw", "gen_p_max_mw", "unit_p_nom_mw"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("outage")
 
 
 @dataclass(frozen=True)

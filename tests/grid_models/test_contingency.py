@@ -24,7 +24,7 @@ from grid_models.contingency import (
     worst_post_contingency,
 )
 from grid_models.linear import island_of, ptdf
-from grid_models.outage_check import full_check
+from grid_models.outage_check import full_check, islanded_parts
 from tests.grid_models.grids import labelled, small_grid
 from tests.strategies import grids
 from weather import InputError
@@ -61,7 +61,7 @@ def test_an_outage_that_islands_has_no_factors() -> None:
     np.testing.assert_allclose(factor[3, :3], 0.0, atol=1e-12)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(st.integers(2, 9), st.integers(0, 2**32 - 1))
 def test_islanding_outages_are_those_that_leave_more_islands(n_bus: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -75,7 +75,7 @@ def test_islanding_outages_are_those_that_leave_more_islands(n_bus: int, seed: i
     assert islanding_outages(start, end, n_bus).tolist() == expected
 
 
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(grids(min_buses=3), st.integers(0, 2**32 - 1))
 def test_factors_give_the_flows_of_the_network_that_is_left(grid: Grid, seed: int) -> None:
     injection = np.random.default_rng(seed).normal(0.0, 50.0, len(grid.buses))
@@ -127,6 +127,22 @@ def test_rts_gmlc_lists_the_two_outages_that_island(rts: Grid) -> None:
     assert rts.lines.index[only.monitored(np.arange(len(only)))].tolist() == ["A2", "A3"]
 
 
+def test_islanded_parts_are_named_with_what_they_hold(rts: Grid) -> None:
+    parts = islanded_parts(rts)
+    # Buses 207 and 307 hang on one line each, with a load of 125 MW and two turbines of 55 MW.
+    assert parts.index.tolist() == ["B11", "C11"]
+    assert parts["buses"].tolist() == [("207",), ("307",)]
+    np.testing.assert_allclose(parts["load_p_mw"], 125.0)
+    np.testing.assert_allclose(parts["gen_p_max_mw"], 110.0)
+    assert islanded_parts(two_way_grid()).empty
+    assert islanded_parts(small_grid(2, [(0, 1, 9.0)]))["buses"].tolist() == [("b1",)]
+    tail = small_grid(
+        3, [(0, 1, 9.0), (0, 1, 9.0), (1, 2, 9.0)], generators=[(2, 7.0, 1.0)], units=[(2, "pv", 4.0)]
+    )
+    part = islanded_parts(tail).loc["l2"]
+    assert (part["buses"], part["gen_p_max_mw"], part["unit_p_nom_mw"]) == (("b2",), 7.0, 4.0)
+
+
 def overloaded(grid: Grid, c: Contingencies, flow: np.ndarray, tolerance: float) -> set[tuple[int, int]]:
     """Pairs overloaded after an outage, from all of them."""
     factor = lodf(grid.ptdf, *ends(grid))
@@ -140,7 +156,7 @@ def overloaded(grid: Grid, c: Contingencies, flow: np.ndarray, tolerance: float)
     }
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(grids(min_buses=3), st.integers(0, 2**32 - 1), st.sampled_from((1.0, 1.3)), st.booleans())
 def test_no_pair_that_is_overloaded_is_missed(grid: Grid, seed: int, emergency: float, inside: bool) -> None:
     lines = grid.lines.assign(rate_lte_mw=emergency * grid.lines["rate_mw"])
@@ -164,7 +180,7 @@ def test_no_pair_that_is_overloaded_is_missed(grid: Grid, seed: int, emergency: 
         assert after[pair] == after[c.monitored(every) == c.monitored(pair)].max()
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(grids(min_buses=3), st.integers(0, 2**32 - 1), st.integers(1, 5))
 def test_the_worst_pairs_are_those_with_the_highest_loading(grid: Grid, seed: int, n: int) -> None:
     c = contingencies(grid)

@@ -73,7 +73,9 @@ def test_what_does_not_belong_together_is_named_at_once(solved: tuple) -> None: 
 
 def test_curves_of_all_steps(solved: tuple) -> None:  # type: ignore[type-arg]
     engine, baseline, available = solved
-    curves = relief_curves(engine, baseline, SITES, available, SIZE)
+    done: list[tuple[int, int]] = []
+    curves = relief_curves(engine, baseline, SITES, available, SIZE, progress=lambda *d: done.append(d))
+    assert done == [(1, 3), (2, 3), (3, 3)]
     np.testing.assert_allclose([float(c.relief_at(20.0)) for c in curves], [0.0, 20.0, 20.0], atol=1e-6)
     np.testing.assert_allclose([float(c.relief_at(99.0)) for c in curves], [0.0, 45.0, 45.0], atol=1e-6)
 
