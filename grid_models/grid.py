@@ -36,7 +36,10 @@ CONNECTION_X_PU = 0.01
 
 
 class SeriesSource(Protocol):
-    """Recorded series of a grid: what its loads drew and what its units could have given."""
+    """Recorded series of a grid: what its loads drew and what its units could have given.
+
+    A source that holds for some time only says so in a property `span`: its first instant and its end.
+    """
 
     def load(self, time: pd.DatetimeIndex, buses: Sequence[str], series: Series) -> FloatArray:
         """Mean load per step and bus, shape (time, bus). [MW]."""
@@ -193,6 +196,12 @@ class Grid:
         names = list(self.units.index[self.units["technology"].isin(technologies)])
         values = self._source().available(time, names, series)
         return self._series_array("available_p_mw", values, time, "unit", names, series)
+
+    @property
+    def recorded_span(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """First instant and end of the recorded series; None where they hold at any time, or do not exist."""
+        span: tuple[pd.Timestamp, pd.Timestamp] | None = getattr(self.series, "span", None)
+        return span
 
     def weather_sites(self, technologies: Sequence[str] = ("wind", "pv", "rtpv")) -> pd.DataFrame:
         """Places where the units of some technologies need weather: latitude, longitude, altitude by site."""

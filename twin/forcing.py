@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from grid_models import Grid, generation_dataset
+from grid_models import Grid, Series, generation_dataset
 from twin.scenario_checks import build_grid, resolve_file
 from twin.scenario_model import GridSection, Scenario, WeatherFile
 from twin.wan import great_circle_km
@@ -89,9 +91,16 @@ def weather_seed(scenario: Scenario, section: GridSection) -> int:
 def input_files(scenario: Scenario) -> list[Path]:
     """Files a scenario reads."""
     names = [n for g in scenario.grids for f in g.weather.files for n in (f.solar, f.wind) if n is not None]
-    return [
-        resolve_file(n) for n in [*names, *([scenario.jobs.path] if scenario.jobs.path is not None else [])]
-    ]
+    names += [scenario.jobs.path] if scenario.jobs.path is not None else []
+    return [*(resolve_file(n) for n in names), *(p for g in scenario.grids for p in _grid_files(g))]
+
+
+def _grid_files(section: GridSection) -> list[Path]:
+    """Files a grid is built from: found where they are named, or inside the data folder."""
+    options = section.options
+    named = [options.path, options.units, options.load, options.available, options.coordinates]
+    named += [options.case] if options.case is not None and options.case.endswith(".m") else []
+    return [Path(n) if Path(n).is_file() else resolve_file(n) for n in named if isinstance(n, str)]
 
 
 def make_forcing(scenario: Scenario, section: GridSection) -> Forcing:
@@ -111,21 +120,50 @@ def make_forcing(scenario: Scenario, section: GridSection) -> Forcing:
     """
     grid = build_grid(section)
     time = study_time(scenario)
-    if section.weather.source == "files":
-        weather, modelled = _from_files(grid, section, time)
-    elif section.weather.source == "recorded":
-        weather, modelled = {}, grid.recorded(time, MODELLED, series=section.weather.series)
-    else:
-        generated = _generated(grid.weather_sites(MODELLED), grid, scenario, section)
-        weather, modelled = {"synthetic": generated}, _power(generated, grid.units)
+    weather, parts = _modelled(grid, scenario, section, time)
     others = [t for t in grid.units["technology"].unique() if t not in MODELLED]
-    rest = [grid.recorded(time, others, series=section.weather.series)] if others else []
-    available = xr.concat([modelled, *rest], "unit", join="exact", combine_attrs="drop")
+    parts += [_recorded(grid, time, others, section.weather.series)] if others else []
+    available = xr.concat(parts, "unit", join="exact", combine_attrs="drop")
     generation = generation_dataset(available.sel(unit=grid.units.index.to_numpy(dtype=object)), grid.units)
     generation.attrs["source"] = section.weather.source
     generation.attrs["synthetic"] = int(section.weather.source == "synthetic")
-    load = grid.load(time, series=section.load.series) * section.load.scale
+    load = _on_record(grid, time, partial(grid.load, series=section.load.series)) * section.load.scale
     return Forcing(weather, generation, load.rename("load_p_mw"))
+
+
+def _modelled(
+    grid: Grid, scenario: Scenario, section: GridSection, time: pd.DatetimeIndex
+) -> tuple[dict[str, xr.Dataset], list[xr.DataArray]]:
+    """Weather by place, and power of wind and PV; none of a grid that has hydro or grids below alone. [MW]"""
+    if not grid.units["technology"].isin(MODELLED).any():
+        return {}, []
+    if section.weather.source == "files":
+        weather, power = _from_files(grid, section, time)
+        return weather, [power]
+    if section.weather.source == "recorded":
+        return {}, [_recorded(grid, time, MODELLED, section.weather.series)]
+    generated = _generated(grid.weather_sites(MODELLED), grid, scenario, section)
+    return {"synthetic": generated}, [_power(generated, grid.units)]
+
+
+def _recorded(
+    grid: Grid, time: pd.DatetimeIndex, technologies: Sequence[str], series: Series
+) -> xr.DataArray:
+    """Recorded power of some technologies on the axis of the run. [MW]"""
+    return _on_record(grid, time, partial(grid.recorded, technologies=technologies, series=series))
+
+
+def _on_record(
+    grid: Grid, time: pd.DatetimeIndex, read: Callable[[pd.DatetimeIndex], xr.DataArray]
+) -> xr.DataArray:
+    """Read a recorded series; of another year by month, day and hour of the grid's standard time."""
+    span, step = grid.recorded_span, time[1] - time[0]
+    if span is None or (span[0] <= time[0] and time[-1] + step <= span[1]):
+        return read(time)
+    end = min(span[1], span[0] + pd.DateOffset(years=1))
+    source = time_axis(span[0], int((end - span[0]) / step), int(step.total_seconds()))
+    clock = grid.utc_offset_h
+    return align_calendar(read(source), time, source_utc_offset_h=clock, target_utc_offset_h=clock)
 
 
 def site_temperature(

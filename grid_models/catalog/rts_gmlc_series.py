@@ -58,6 +58,11 @@ class RtsGmlcSeries:
     factor: Mapping[str, float]
     p_max_mw: Mapping[str, float]
 
+    @property
+    def span(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """First instant covered, and the end of the last step."""
+        return _START, _END
+
     def load(self, time: pd.DatetimeIndex, buses: Sequence[str], series: Series) -> FloatArray:
         """Mean load per step and bus: load of the area times the bus's share of it. [MW]."""
         areas, values = _read("load", series)
