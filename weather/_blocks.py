@@ -62,6 +62,8 @@ def checked_weather(weather: xr.Dataset, needed: Collection[str], usable: Collec
         computed.
     """
     used = weather[[name for name in weather.data_vars if name in {*needed, *usable}]]
+    # Places are a few numbers each, and decide what is computed.
+    used = used.assign_coords({name: coord.compute() for name, coord in used.coords.items()})
     one = used.isel(member=0, drop=True) if "member" in used.dims else used
     check_dataset(one, WEATHER, required=needed, values=False)
     if not is_lazy(used):
@@ -113,24 +115,28 @@ def over_units(
         Over (time, unit[, member][, part]), without coordinates of units; lazy if any variable is.
     """
     dims = ("time", "site", *(("member",) if "member" in weather.dims else ()))
-    fields = {str(name): _with_dims(variable, dims) for name, variable in weather.data_vars.items()}
+    fields = {str(name): _in_order(variable, dims) for name, variable in weather.data_vars.items()}
     out_dims = ("time", "unit", *dims[2:], *(("part",) if n_parts else ()))
     run = partial(_in_blocks, model, tuple(fields), n_parts=n_parts, whole_time=whole_time)
     if is_lazy(weather):
         power = _lazily(run, fields, by_time, site_of_unit, n_parts, whole_time).transpose(*out_dims)
     else:
-        arrays = [field.to_numpy() for field in fields.values()]
+        arrays = [_with_axes(field, dims).to_numpy() for field in fields.values()]
         values = run(by_time, np.arange(len(site_of_unit)), arrays, site_of_unit=site_of_unit)
         power = xr.DataArray(values, dims=out_dims)
     coords = {dim: weather[dim].to_numpy() for dim in ("time", "member") if dim in weather.coords}
     return power.assign_coords(coords)
 
 
-def _with_dims(variable: xr.DataArray, dims: Sequence[str]) -> xr.DataArray:
-    """Return a variable over the given dims, in their order, and over height last; nothing is copied."""
-    bare = variable.drop_vars(list(variable.coords))
-    absent = [dim for dim in dims if dim not in bare.dims]
-    return bare.expand_dims(absent).transpose(*dims, *(("height",) if "height" in bare.dims else ()))
+def _in_order(variable: xr.DataArray, dims: Sequence[str]) -> xr.DataArray:
+    """Return a variable without coordinates, dims in the order given and height last; nothing is copied."""
+    return variable.drop_vars(list(variable.coords)).transpose(*dims, "height", missing_dims="ignore")
+
+
+def _with_axes(field: xr.DataArray, dims: Sequence[str]) -> xr.DataArray:
+    """Return a field with an axis of length 1 for each dim it lacks; nothing is copied."""
+    absent = [dim for dim in dims if dim not in field.dims]
+    return field.expand_dims(absent).transpose(*dims, "height", missing_dims="ignore") if absent else field
 
 
 def _in_blocks(

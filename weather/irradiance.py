@@ -33,7 +33,7 @@ MAX_ZENITH_FOR_BEAM: Final = 87.0
 degree; the limit of `pvlib.irradiance.erbs_driesse`. [degree]"""
 
 TRANSPOSITION_MODELS: Final[tuple[str, ...]] = (
-    *("isotropic", "klucher", "haydavies", "reindl", "king", "perez", "perez-driesse"),
+    *("isotropic", "klucher", "haydavies", "reindl", "perez", "perez-driesse"),
 )
 """Names of sky-diffuse models `plane_of_array` accepts, as in `pvlib.irradiance.get_total_irradiance`."""
 
@@ -165,23 +165,36 @@ def plane_of_array(
     Returns
     -------
     mapping
-        `poa_global`, `poa_direct`, `poa_diffuse`, `poa_sky_diffuse`, `poa_ground_diffuse`. [W/m²]
+        `poa_global`, `poa_direct`, `poa_diffuse`, `poa_sky_diffuse`, `poa_ground_diffuse`. Where a model is
+        not defined (klucher without global, perez without diffuse irradiance) the sky is isotropic. [W/m²]
     """
     if model not in TRANSPOSITION_MODELS:
         raise ValueError(
             f"transposition model {model!r} is unknown: use one of {', '.join(TRANSPOSITION_MODELS)}"
         )
-    result: Mapping[str, FloatArray] = pvlib.irradiance.get_total_irradiance(
-        surface_tilt,
-        surface_azimuth,
-        sun.apparent_zenith,
-        sun.azimuth,
-        dni,
-        ghi,
-        dhi,
-        dni_extra=np.broadcast_to(dni_extra, ghi.shape),
-        airmass=pvlib.atmosphere.get_relative_airmass(sun.apparent_zenith) if model == "perez" else None,
-        albedo=albedo,
-        model=model,
-    )
-    return result
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where there is no light
+        poa: Mapping[str, FloatArray] = pvlib.irradiance.get_total_irradiance(
+            surface_tilt,
+            surface_azimuth,
+            sun.apparent_zenith,
+            sun.azimuth,
+            dni,
+            ghi,
+            dhi,
+            dni_extra=np.broadcast_to(dni_extra, ghi.shape),
+            airmass=pvlib.atmosphere.get_relative_airmass(sun.apparent_zenith) if model == "perez" else None,
+            albedo=albedo,
+            model=model,
+        )
+    undefined = ~np.isfinite(poa["poa_sky_diffuse"])
+    if not undefined.any():
+        return poa
+    isotropic = pvlib.irradiance.isotropic(surface_tilt, dhi)
+    sky = np.where(undefined, isotropic, poa["poa_sky_diffuse"])
+    diffuse = sky + poa["poa_ground_diffuse"]
+    return {
+        **poa,
+        "poa_sky_diffuse": sky,
+        "poa_diffuse": diffuse,
+        "poa_global": poa["poa_direct"] + diffuse,
+    }

@@ -58,10 +58,18 @@ def name_findings(units: pd.DataFrame) -> Findings:
     for kind in _TABLES:
         for unit, name in units[kind].items():
             if name != PVWATTS and name not in _table(kind).columns:
-                near = ", ".join(get_close_matches(str(name), cec_names(kind), n=3, cutoff=0.5))
+                near = ", ".join(_near(kind, str(name)))
                 remedy = f"use {PVWATTS!r} or a name of the CEC table" + (f", such as {near}" if near else "")
                 findings.add(f"unit {unit!r}, {kind}", f"{name!r} is unknown", remedy)
     return findings
+
+
+@lru_cache(maxsize=256)
+def _near(kind: str, name: str) -> tuple[str, ...]:
+    """Return names of the same maker that look alike."""
+    maker = name[:3].lower()
+    same = [other for other in cec_names(kind) if other.lower().startswith(maker)]
+    return tuple(get_close_matches(name, same, n=3, cutoff=0.5))
 
 
 @lru_cache(maxsize=256)
@@ -104,7 +112,8 @@ def module_share(name: str, effective: FloatArray, temp_cell: FloatArray) -> Flo
     module = _diode(name)
     lit = effective > 0.0
     share = np.zeros_like(effective)
-    share[lit] = _max_power(effective[lit], temp_cell[lit], module) / module["p_stc"]
+    if lit.any():
+        share[lit] = _max_power(effective[lit], temp_cell[lit], module) / module["p_stc"]
     return share
 
 

@@ -117,7 +117,7 @@ def hub_wind_speed(
     above = np.log(hub_height / low_height)
     if is_log.all():
         return np.maximum(low + (high - low) * (above / span), 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):  # calm
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # calm
         exponent = np.clip(np.log(high / low) / span, *EXPONENT_LIMITS)
     exponent = np.where(np.isnan(exponent), 0.0, exponent)
     near_low = above < 0.5 * span

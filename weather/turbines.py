@@ -39,6 +39,13 @@ _EXPONENT_AT: Final = ((7.5, 12.5), (1.0 / 3.0, 2.0 / 3.0))
 """Exponent of the density ratio by which a curve's wind speeds are shifted, between two speeds [m/s]: L.
 Svenningsen, "Proposal of an improved power curve correction", EMD International, 2010, as in windpowerlib."""
 
+_LEAST_CUT_OUT: Final = 19.0
+_USUAL_CUT_OUT: Final = 25.0
+"""Cut-out wind speeds of turbines in the library: the lowest is 20, most are 25. [m/s]"""
+
+_IS_RATED: Final = 0.95
+"""Share of rated power at which a turbine is not about to stop for lack of wind. [1]"""
+
 _MIN_POINTS: Final = 6
 """Points windpowerlib needs to smooth a curve."""
 
@@ -101,10 +108,25 @@ def hub_height_of(turbine_type: str, otherwise: float) -> float:
 
 @lru_cache(maxsize=256)
 def library_curve(turbine_type: str) -> PowerCurve:
-    """Power curve of a type of `turbine_types`."""
+    """Power curve of a type of `turbine_types`.
+
+    Parameters
+    ----------
+    turbine_type : str
+        Name in the library.
+
+    Returns
+    -------
+    PowerCurve
+        As in the library. A curve that ends at rated power below any turbine's cut-out (V90/2000: at 16.5
+        m/s) is cut off there; it holds its last power up to 25 m/s instead of having none.
+    """
     turbine = WindTurbine(hub_height=100.0, turbine_type=turbine_type)
-    share = turbine.power_curve["value"] / float(turbine.nominal_power)
-    return PowerCurve(tuple(turbine.power_curve["wind_speed"].astype(float)), tuple(share.astype(float)))
+    speed = tuple(turbine.power_curve["wind_speed"].astype(float))
+    share = tuple((turbine.power_curve["value"] / float(turbine.nominal_power)).astype(float))
+    if speed[-1] < _LEAST_CUT_OUT and share[-1] > _IS_RATED:
+        speed, share = (*speed, _USUAL_CUT_OUT), (*share, share[-1])
+    return PowerCurve(speed, share)
 
 
 def user_curves(tables: Mapping[str, pd.DataFrame]) -> dict[str, PowerCurve]:

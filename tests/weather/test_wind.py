@@ -55,7 +55,7 @@ def test_equals_the_model_chain_of_windpowerlib_for_all_kinds_of_turbines_at_onc
 ) -> None:
     rows = [
         (turbine, hub, corrected)
-        for turbine in ("V90/2000", "E-82/2300", "V112/3000")
+        for turbine in ("V90/3000", "E-82/2300", "V112/3000")
         for hub in (60.0, 80.0, 94.0, 135.0)
         for corrected in (True, False)
     ]
