@@ -229,7 +229,18 @@ class DispatchEngine:
         SolverError
             As `solve`.
         """
-        solved = self._solved(inputs)
+        return self.dispatched(inputs, self._solved(inputs))
+
+    def dispatched(self, inputs: Inputs, solved: Solved) -> Dispatched:
+        """Share what is interchangeable in solved steps, and give what follows from them.
+
+        Parameters
+        ----------
+        inputs : Inputs
+            The steps.
+        solved : Solved
+            Optimal columns and derivatives, by this engine or another method.
+        """
         columns = np.zeros((len(inputs), self.problem.n_rescue))
         columns[:, : solved.columns.shape[1]] = solved.columns
         flow = self._share(inputs, columns)
