@@ -23,6 +23,7 @@ from grid_models.dispatch import Solution, dispatch, dispatch_dataset, inputs_of
 from grid_models.emissions import FUELS, FuelCarbon, emission_factor_kg_per_mwh
 from grid_models.engine import Dispatched, DispatchEngine, StepResult
 from grid_models.grid import Grid, Series, SeriesSource, make_grid
+from grid_models.grid_notes import grid_notes
 from grid_models.limits import Limits
 from grid_models.lp import Inputs, always_on
 from grid_models.objective import Objective
@@ -79,6 +80,7 @@ __all__ = [
     "forecast_windows",
     "full_check",
     "generation_dataset",
+    "grid_notes",
     "inputs_of",
     "islanded_parts",
     "latest_at",

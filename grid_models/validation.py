@@ -241,7 +241,10 @@ def _check_segments(tables: Tables) -> list[Finding]:
         is_above_minimum = gen["must_run"] or gen["committable"]
         span = gen["p_max_mw"] - (gen["p_min_mw"] if is_above_minimum else 0.0)
         width = float(pd.to_numeric(part["p_mw"], errors="coerce").sum())
-        if abs(width - span) > _WIDTH_TOLERANCE_MW:
+        if part.empty and span > _WIDTH_TOLERANCE_MW:
+            what = f"has no cost segments, but can vary over {span:g} MW"
+            findings.append(Finding(f"segments: gen {name!r}", what, "give its cost, 0 if it has none"))
+        elif abs(width - span) > _WIDTH_TOLERANCE_MW:
             what = f"segments of {width:g} MW in all, but it can vary over {span:g} MW"
             remedy = "segments span p_min_mw to p_max_mw where must_run or committable, else 0 to p_max_mw"
             findings.append(Finding(f"segments: gen {name!r}", what, remedy))
@@ -287,14 +290,15 @@ def _check_weather_sites(tables: Tables) -> list[Finding]:
     columns = ["latitude", "longitude", "altitude"]
     if not {"weather_site", *columns} <= set(units.columns):
         return []
+    places = units[["weather_site", *columns]].drop_duplicates()
+    count = places.groupby("weather_site", sort=False).size()
     return [
         Finding(
             f"units: weather_site {site!r}",
-            f"units at {len(places)} different places share it",
+            f"units at {n} different places share it",
             "give each place a weather_site of its own",
         )
-        for site, part in units.groupby("weather_site", sort=False)
-        if len(places := part[columns].drop_duplicates()) > 1
+        for site, n in count[count > 1].items()
     ]
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from grid_models import grid_notes
 from twin.batch import run_batch
 from twin.batch_model import load_batch
 from twin.cli_feasibility import add_feasibility_arguments, feasibility_lines
@@ -20,6 +21,7 @@ from twin.policies import POLICIES
 from twin.progress import Progress, TerminalProgress, silent
 from twin.report import summary_lines, write_report
 from twin.scenario import load_scenario, shipped
+from twin.scenario_checks import build_grid
 from twin.store import check_directory, open_result
 from twin.study import run
 from twin.workloads import TRACES
@@ -135,6 +137,9 @@ def _run(arguments: argparse.Namespace) -> int:
 def _validate(arguments: argparse.Namespace) -> int:
     """Check a scenario."""
     scenario = load_scenario(arguments.scenario, overrides=arguments.set)
+    for section in scenario.grids:
+        for note in grid_notes(build_grid(section)):
+            _say(f"note on grid {section.name}: {note}")
     _say(f"{scenario.name}: {len(scenario.sites)} sites, {len(scenario.policies)} policies, no findings")
     return OK
 
