@@ -262,7 +262,7 @@ def violated_pairs(
     flow = np.ascontiguousarray(flow_p_mw, dtype=float)
     found = np.empty(len(c.rate_mw) if worst_of_line else len(c), dtype=np.int64)
     pairs = (c.outage, c.factor, c.first, c.limit_mw, c.rate_mw)
-    n = _find_violated(flow, *pairs, tolerance_mw, worst_of_line, found)
+    n = find_violated(flow, *pairs, tolerance_mw, worst_of_line, found)
     return found[:n].copy()
 
 
@@ -292,7 +292,7 @@ def worst_post_contingency(
     n = min(n, len(c))
     pair, loading = np.zeros((len(flow), n), dtype=np.int64), np.full((len(flow), n), -1.0)
     if n:
-        _find_worst(flow, c.outage, c.factor, c.first, c.limit_mw, c.rate_mw, pair, loading)
+        find_worst(flow, c.outage, c.factor, c.first, c.limit_mw, c.rate_mw, pair, loading)
     shape = (*np.shape(flow_p_mw)[:-1], n)
     return pair.reshape(shape), 100.0 * loading.reshape(shape)
 
@@ -351,7 +351,7 @@ def _overload(flow: FloatArray, rate: FloatArray) -> float:
 
 
 @compiled
-def _find_violated(
+def find_violated(
     flow: FloatArray,
     outage: npt.NDArray[np.int32],
     factor: FloatArray,
@@ -385,7 +385,7 @@ def _find_violated(
 
 
 @compiled
-def _find_worst(
+def find_worst(
     flow: FloatArray,
     outage: npt.NDArray[np.int32],
     factor: FloatArray,
