@@ -28,6 +28,7 @@ from grid_models.limits import Limits
 from grid_models.lp import Inputs, always_on
 from grid_models.objective import Objective
 from grid_models.outage_check import full_check, islanded_parts
+from grid_models.outages import generator_outages
 from grid_models.outlook import persistence_outlook
 from grid_models.power_flow import power_flow
 from grid_models.relief import ReliefCurve, ReliefModel, Slack
@@ -80,6 +81,7 @@ __all__ = [
     "forecast_windows",
     "full_check",
     "generation_dataset",
+    "generator_outages",
     "grid_notes",
     "inputs_of",
     "islanded_parts",

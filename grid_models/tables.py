@@ -115,6 +115,8 @@ GENERATOR_COLUMNS = (
     Column(
         "ramp_mw_per_h", "MW/h", "largest change of output", default=np.inf, above=0.0, may_be_infinite=True
     ),
+    Column("mttf_h", "h", "mean time to failure", default=np.inf, above=0.0, may_be_infinite=True),
+    Column("mttr_h", "h", "mean time to repair", default=0.0, lower=0.0),
     Column("holds_voltage", "", "holds the voltage of its bus", kind="flag", default=True),
     Column("q_min_mvar", "Mvar", "least reactive output", default=np.nan, may_be_nan=True),
     Column("q_max_mvar", "Mvar", "largest reactive output", default=np.nan, may_be_nan=True),

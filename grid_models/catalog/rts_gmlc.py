@@ -214,6 +214,8 @@ def _generators(
         "min_up_h": gen["Min Up Time Hr"],
         "min_down_h": gen["Min Down Time Hr"],
         "ramp_mw_per_h": ramp.where(ramp > 0, np.inf),
+        "mttf_h": gen["MTTF Hr"].astype(float).where(gen["MTTF Hr"] > 0, np.inf),
+        "mttr_h": gen["MTTR Hr"].astype(float),
     }
     rows = [
         {"gen": name, "p_mw": width, "cost_per_mwh": cost, "co2_kg_per_mwh": co2}
