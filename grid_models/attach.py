@@ -216,7 +216,9 @@ def _with_places(grid: Grid, rows: pd.DataFrame) -> pd.DataFrame:
         rows["weather_site"] = rows["bus"].where(~is_own, rows.index.to_series())
     if "altitude" not in rows:
         places = rows[["latitude", "longitude"]].apply(pd.to_numeric, errors="coerce")
-        rows["altitude"] = altitude(places.fillna(0.0))
+        # Places off the globe are reported by the checks that follow.
+        exists = (places["latitude"].abs() <= 90) & (places["longitude"].abs() <= 180)
+        rows["altitude"] = altitude(places.where(exists, 0.0))
     return rows
 
 

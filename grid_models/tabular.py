@@ -189,7 +189,7 @@ def _time_of(given: pd.DataFrame, findings: Findings) -> pd.DatetimeIndex | None
     stamps: object = given.index
     if "time" in given.columns:
         try:
-            stamps = pd.DatetimeIndex(pd.to_datetime(given["time"]))
+            stamps = pd.DatetimeIndex(pd.to_datetime(given["time"], format="ISO8601"))
         except (ValueError, TypeError) as error:
             findings.add(
                 "time", f"cannot be read: {error}", "write it as 2020-01-01T00:00Z, one zone for all"
