@@ -25,13 +25,13 @@ from twin.scenario_checks import build_grid
 from twin.store import check_directory, open_result
 from twin.study import run
 from twin.workloads import TRACES
-from weather import READERS, Finding, InputError, TwinError
+from weather import READER_NEEDS, Finding, InputError, TwinError
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 _LISTS: dict[str, Callable[[], list[str]]] = {
     "grids": grid_lines,
-    "readers": lambda: sorted(READERS),
+    "readers": lambda: [f"{name:<12}{needs}" for name, needs in READER_NEEDS.items()],
     "traces": lambda: sorted(TRACES),
     "policies": lambda: list(POLICIES),
     "scenarios": shipped,

@@ -6,22 +6,33 @@ from weather._types import BoolArray, FloatArray, FloatLike, IntArray, PathLike,
 from weather.bias import correct_wind_speed
 from weather.calendar import align_calendar, wrap_year
 from weather.climate import US_SOUTHWEST, Climate, WindRegion
-from weather.constants import EARTH_RADIUS_KM, KELVIN_OFFSET, PA_PER_MBAR, R_DRY_AIR, SECONDS_PER_HOUR
+from weather.constants import (
+    EARTH_RADIUS_KM,
+    KELVIN_OFFSET,
+    PA_PER_MBAR,
+    R_DRY_AIR,
+    SECONDS_PER_HOUR,
+    STANDARD_GRAVITY,
+)
 from weather.datafiles import DATA_VARIABLE, data_path, data_root
 from weather.decomposition import DECOMPOSITION_MODELS, decompose
 from weather.errors import BalanceError, Finding, Findings, InputError, SolverError, TwinError
+from weather.fills import FILLS, fill_missing
 from weather.irradiance import TRANSPOSITION_MODELS
 from weather.nomenclature import nomenclature_page
 from weather.pv import PV_PARAMETERS, pv_power
-from weather.quality import FILLS, check_quality, fill_missing
+from weather.quality import ACCEPTABLE_CHECKS, check_quality
 from weather.readers import (
+    READER_NEEDS,
     READERS,
     Reader,
     ReadOptions,
     combine_sites,
+    join_times,
     merge_solar_wind,
     read,
 )
+from weather.regrid import to_sites
 from weather.rts_gmlc import PV_KINDS, fitted_pv_parameters, fitted_wind_parameters, rts_gmlc_kind
 from weather.sunclock import SUN_CHECKS, clock_offset_h, closure_residual
 from weather.synthetic import SYNTHETIC_HEIGHTS_M, synthesize
@@ -48,6 +59,7 @@ from weather.variables import (
 from weather.wind import WIND_PARAMETERS, turbine_types, wind_power
 
 __all__ = [
+    "ACCEPTABLE_CHECKS",
     "DATA_VARIABLE",
     "DECOMPOSITION_MODELS",
     "EARTH_RADIUS_KM",
@@ -57,9 +69,11 @@ __all__ = [
     "PV_KINDS",
     "PV_PARAMETERS",
     "READERS",
+    "READER_NEEDS",
     "R_DRY_AIR",
     "SECONDS_PER_HOUR",
     "SPECS",
+    "STANDARD_GRAVITY",
     "SUN_CHECKS",
     "SYNTHETIC_HEIGHTS_M",
     "TRANSPOSITION_MODELS",
@@ -99,6 +113,7 @@ __all__ = [
     "fitted_pv_parameters",
     "fitted_wind_parameters",
     "interval_midpoint",
+    "join_times",
     "merge_solar_wind",
     "nomenclature_page",
     "pv_power",
@@ -111,6 +126,7 @@ __all__ = [
     "synthesize",
     "time_axis",
     "to_left_label",
+    "to_sites",
     "to_utc_index",
     "to_xarray_time",
     "turbine_types",

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["EARTH_RADIUS_KM", "KELVIN_OFFSET", "PA_PER_MBAR", "R_DRY_AIR", "SECONDS_PER_HOUR"]
+__all__ = [
+    "EARTH_RADIUS_KM",
+    "KELVIN_OFFSET",
+    "PA_PER_MBAR",
+    "R_DRY_AIR",
+    "SECONDS_PER_HOUR",
+    "STANDARD_GRAVITY",
+]
 
 KELVIN_OFFSET: Final = 273.15
 """Kelvin minus degree Celsius: BIPM, The International System of Units, 9th edition (2019), §2.3.1. [K]"""
@@ -20,3 +27,7 @@ EARTH_RADIUS_KM: Final = 6371.0088
 
 SECONDS_PER_HOUR: Final = 3600.0
 """Seconds per hour: BIPM, The International System of Units, 9th edition (2019), table 8. [s/h]"""
+
+STANDARD_GRAVITY: Final = 9.80665
+"""Standard acceleration of free fall: BIPM, 3rd CGPM (1901), resolution 2; what ECMWF divides geopotential
+by to have a height. [m/s²]"""

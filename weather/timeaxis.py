@@ -36,6 +36,7 @@ TimeLike: TypeAlias = xr.Dataset | xr.DataArray | pd.DatetimeIndex | TimeArray
 Label: TypeAlias = Literal["left", "middle", "right"]
 
 _N_SHOWN = 3
+_CLOCKS_H = 14
 
 
 def to_utc_index(time: TimeLike) -> pd.DatetimeIndex:
@@ -94,15 +95,25 @@ def axis_findings(index: pd.DatetimeIndex) -> list[Finding]:
     _add(findings, index, distance == zero, "duplicate stamp(s)", "keep one row per stamp")
     if (distance > zero).any():
         step = usual_step(index)
+        gap = (distance > zero) & (distance != step)
+        leap = gap & _is_leap_day(index, distance, step)
+        remedy = "29 February: 'leap_day' repeats 28 February"
+        _add(findings, index, leap, "missing 29 February", remedy)
         text = f"gap(s): not one step of {pd.Timedelta(step)} to the next stamp"
-        _add(
-            findings,
-            index,
-            (distance > zero) & (distance != step),
-            text,
-            "fill them by name (29 February: 'leap_day') or cut the axis",
-        )
+        _add(findings, index, gap & ~leap, text, "fill them by name or cut the axis")
     return list(findings)
+
+
+def _is_leap_day(
+    index: pd.DatetimeIndex, distance: npt.NDArray[np.timedelta64], step: np.timedelta64
+) -> npt.NDArray[np.bool_]:
+    """Return where exactly the day of 29 February is missing, in a clock up to 14 h from UTC."""
+    first = (index[:-1] + pd.Timedelta(step)).tz_localize(None)
+    march = pd.DatetimeIndex(pd.to_datetime({"year": first.year, "month": 3, "day": 1}))
+    from_29 = np.abs((first - (march - pd.Timedelta(days=1))) / pd.Timedelta(hours=1))
+    is_leap = np.asarray(first.is_leap_year) & (np.asarray(from_29) <= _CLOCKS_H)
+    result: npt.NDArray[np.bool_] = is_leap & (distance == step + np.timedelta64(1, "D"))
+    return result
 
 
 def _add(

@@ -18,6 +18,7 @@ from weather.errors import Finding, Findings, InputError
 from weather.timeaxis import axis_findings
 
 __all__ = [
+    "NIGHT_OFFSET",
     "SPECS",
     "WEATHER",
     "DatasetSpec",
@@ -115,6 +116,11 @@ WEATHER: Final = DatasetSpec(
     ),
     attrs=("source", "licence", "synthetic"),
 )
+
+NIGHT_OFFSET: Final = -15.0
+"""Lowest irradiance that counts as none: thermopile pyranometers cool to the sky at night, E. Dutton et al.,
+"Measurement of broadband diffuse solar irradiance using current commercial instrumentation with a correction
+for thermal offset errors", J. Atmos. Oceanic Technol. 18 (2001), 297-314. [W/m²]"""
 
 SPECS: Final[Mapping[str, DatasetSpec]] = {WEATHER.name: WEATHER}
 
@@ -266,10 +272,11 @@ def value_findings(da: xr.DataArray, variable: Variable) -> list[Finding]:
     if outside.any():
         shown = f"smallest {float(data.min()):g}, largest {float(data.max()):g}"
         what = f"{int(outside.sum())} values outside [{low:g}, {high:g}] {variable.units} ({shown})"
+        is_offset = variable.units == "W/m²" and float(data.min()) >= NIGHT_OFFSET and not (data > high).any()
+        remedy = "check unit and source, or mask them (fill 'out_of_range')"
+        night = "a pyranometer at night reads a little below zero: name the fill 'night_offset'"
         findings.add(
-            variable.name,
-            f"{what}, first at {_first_place(outside)}",
-            "check unit and source, or mask them (fill 'out_of_range')",
+            variable.name, f"{what}, first at {_first_place(outside)}", night if is_offset else remedy
         )
     return list(findings)
 

@@ -66,7 +66,13 @@ def test_units_and_coordinates_are_those_of_the_project(path: Path) -> None:
     assert ds["pressure"].values[0, 0] == 93000.0
     assert (ds["latitude"].item(), ds["longitude"].item(), ds["altitude"].item()) == (32.0, -101.0, 800.0)
     assert ds["site"].item() == "nsrdb-42"
-    assert ds.attrs == {"source": "NSRDB PSM v3.2.2", "licence": "not stated in the file", "synthetic": 0}
+    assert ds.attrs == {
+        "source": "NSRDB PSM v3.2.2",
+        "licence": "not stated in the file",
+        "synthetic": 0,
+        "reader": "nsrdb",
+        "stamps": "UTC-6 h, middle of the step",
+    }
 
 
 def test_wind_of_unstated_height_is_left_out(path: Path) -> None:
@@ -80,7 +86,7 @@ def test_kelvin_and_pascal_in_the_header_are_understood(path: Path) -> None:
     rows["Pressure"] *= 100
     path.write_text(nsrdb_text(rows, Temperature_Units="K", Pressure_Units="Pa"), encoding="utf-8")
     ds = read(path)
-    assert np.allclose(ds["temp_air"], 20.0)
+    assert np.allclose(ds["temp_air"], nsrdb_rows()[["Temperature"]])
     assert np.allclose(ds["pressure"], 93000.0)
 
 
@@ -113,8 +119,8 @@ def test_a_file_that_is_absent_or_of_no_known_format_is_refused(path: Path) -> N
         InputError, match=r"no known weather format: begins with 'a,b'; formats: nsrdb, wtk, epw"
     ):
         read(path)
-    with pytest.raises(InputError, match="no reader 'era5'; use one of nsrdb, wtk, epw"):
-        read(path, "era5")
+    with pytest.raises(InputError, match="no reader 'merra'; use one of nsrdb, wtk, epw"):
+        read(path, "merra")
 
 
 def test_a_header_without_rows_is_refused(path: Path) -> None:
@@ -241,9 +247,22 @@ def test_a_header_with_the_wrong_clock_is_exposed_by_the_sun(path: Path) -> None
 
 def test_stamps_that_are_not_mid_interval_must_be_explained(path: Path) -> None:
     rows = nsrdb_rows()
+    rows["Minute"] = 20
+    (finding,) = findings_of(path, nsrdb_text(rows))
+    assert finding == (
+        "Minute: stamps such as 00:20 are not the middle of a step of 0 days 01:00:00; "
+        "say where they lie: label='left', 'middle', 'right' or 'instant'"
+    )
+
+
+def test_stamps_on_the_hour_are_instants_unless_it_is_said_or_the_sun_says_otherwise(path: Path) -> None:
+    """Sun of the middle of the hour, stamped with its start: no file of the format."""
+    rows = nsrdb_rows()
     rows["Minute"] = 0
     (finding,) = findings_of(path, nsrdb_text(rows))
-    assert finding.startswith("Minute: stamps such as 00:00 are not the middle of a step of 0 days 01:00:00")
+    assert finding.startswith(
+        "site nsrdb-42: clock: the sun of the data fits stamps +0.50 h from those given"
+    )
     assert str(to_utc_index(read(path, label="left"))[0]) == "2013-01-01 06:00:00+00:00"
 
 

@@ -90,9 +90,9 @@ def test_a_file_without_wind_speed_is_refused(path: Path) -> None:
 
 
 def test_a_wrong_unit_is_refused(path: Path) -> None:
-    rows = wtk_rows().rename(columns={"wind speed at 10m (m/s)": "wind speed at 10m (knots)"})
+    rows = wtk_rows().rename(columns={"wind speed at 10m (m/s)": "wind speed at 10m (furlong)"})
     (finding,) = findings_of(path, wtk_text(rows))
-    assert finding.startswith("wind speed at 10m (knots): unit 'knots' in the header, expected m/s")
+    assert finding.startswith("wind speed at 10m (furlong): unit 'furlong' in the header, expected m/s")
 
 
 def test_values_of_the_saturated_code_are_refused_and_filled_by_name(path: Path) -> None:

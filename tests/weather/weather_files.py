@@ -54,7 +54,7 @@ def _nsrdb_rows(year: int, clock_h: int) -> pd.DataFrame:
             "DHI": dhi,
             "DNI": dni,
             "Wind Speed": 3.0,
-            "Temperature": 20.0,
+            "Temperature": np.where(local.hour == 23, 19.9, 20.0),  # no sensor stands still
             "Pressure": 930,
         }
     )
@@ -82,7 +82,7 @@ def wtk_rows(year: int = 2013, clock_h: int = -6) -> pd.DataFrame:
     rows["wind speed at 100m (m/s)"] = (8.0 + 0.16 * local_hour).round(4)
     rows["wind direction at 10m (deg)"] = 180.0
     rows["wind direction at 100m (deg)"] = 190.0
-    rows["air temperature at 100m (C)"] = 15.0
+    rows["air temperature at 100m (C)"] = np.where(local_hour == 23, 14.9, 15.0)
     rows["power - DEPRECATED"] = "N/A"
     return rows
 
@@ -105,7 +105,7 @@ def epw_rows(years: tuple[int, ...] = tuple(range(2001, 2013))) -> pd.DataFrame:
     rows[6] = (sun["Hour"] + 1).astype(float)
     rows[9] = 93000
     rows[13], rows[14], rows[15] = sun["GHI"], sun["DNI"], sun["DHI"]
-    rows[21] = 4.0
+    rows[21] = np.where(sun["Hour"] == 23, 3.9, 4.0)
     rows[32] = 0.2
     return rows
 

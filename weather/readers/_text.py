@@ -1,4 +1,4 @@
-"""What the readers share about text: opening a file, its rows as columns, numbers and units of its header.
+"""What the readers share about text: opening a file, its rows as columns, numbers of its header.
 
 Every step collects findings instead of raising, so that a file is judged in one round.
 """
@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -14,36 +17,22 @@ from typing import Final, TypeAlias
 import pandas as pd
 
 from weather._types import FloatArray
-from weather.constants import KELVIN_OFFSET, PA_PER_MBAR
 from weather.errors import Finding, Findings, InputError
 
-__all__ = ["Header", "Table", "convert", "number", "parse_table", "read_text"]
+__all__ = [
+    "Header",
+    "Table",
+    "decode",
+    "json_part",
+    "number",
+    "parse_json",
+    "parse_table",
+    "read_text",
+    "to_numbers",
+    "whole_rows",
+]
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-
-_UNIT_NAMES: Final = {
-    "w/m2": "W/m²",
-    "w/m^2": "W/m²",
-    "w/m²": "W/m²",
-    "c": "°C",
-    "°c": "°C",
-    "degc": "°C",
-    "k": "K",
-    "mbar": "mbar",
-    "millibar": "mbar",
-    "hpa": "mbar",
-    "pa": "Pa",
-    "m/s": "m/s",
-    "deg": "degree",
-    "degrees": "degree",
-    "degree": "degree",
-}
-_CONVERSIONS: Final = {
-    ("mbar", "Pa"): (PA_PER_MBAR, 0.0),
-    ("K", "°C"): (1.0, -KELVIN_OFFSET),
-}
-"""Factor and offset from the first unit to the second."""
-
 
 Header: TypeAlias = dict[str, str]
 """Entries of a header by name, as they stand in the file."""
@@ -67,16 +56,50 @@ def read_text(path: Path) -> str:
     """
     if not path.is_file():
         raise InputError(str(path), [Finding("file", "not found", "check the path")])
-    data = path.read_bytes()
+    return decode(path.read_bytes(), str(path))
+
+
+def decode(data: bytes, subject: str) -> str:
+    """Return the text of bytes, unpacked if they are gzip'ed.
+
+    Raises
+    ------
+    InputError
+        If they are empty or no text.
+    """
     try:
         text = (gzip.decompress(data) if data.startswith(_GZIP_MAGIC) else data).decode("utf-8-sig")
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
-        raise InputError(
-            str(path), [Finding("file", f"no readable text: {error}", "get it again")]
-        ) from error
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(subject, [Finding("file", f"no readable text: {error}", "get it again")]) from error
     if not text.strip():
-        raise InputError(str(path), [Finding("file", "empty", "get it again from its source")])
+        raise InputError(subject, [Finding("file", "empty", "get it again from its source")])
     return text
+
+
+def parse_json(text: str, subject: str) -> dict[str, object] | list[object]:
+    """Return the object or list that a text in JSON holds.
+
+    Raises
+    ------
+    InputError
+        If the text is no whole JSON.
+    """
+    try:
+        parsed = json.loads(text)
+    except json.JSONDecodeError as error:
+        remedy = "the file is cut off or damaged: get it again"
+        raise InputError(subject, [Finding("file", f"no whole JSON: {error}", remedy)]) from error
+    if not isinstance(parsed, dict | list):
+        what = f"a JSON {type(parsed).__name__}, expected an object"
+        raise InputError(subject, [Finding("file", what, "get it again")])
+    return parsed
+
+
+def json_part(content: object, *names: str) -> dict[str, object]:
+    """Return a nested part of a JSON object, empty where there is none."""
+    for name in names:
+        content = content.get(name) if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}
 
 
 def parse_table(lines: list[str], first_row: int, findings: Findings) -> Table:
@@ -98,14 +121,8 @@ def parse_table(lines: list[str], first_row: int, findings: Findings) -> Table:
     """
     names = [name.strip() for name in lines[0].split(",")]
     n_fields = len(names)
-    rows = [line for line in lines[1:] if line.strip()]
-    whole = [line for line in rows if line.count(",") == n_fields - 1]
-    if len(whole) < len(rows):
-        at = [i for i, line in enumerate(rows) if line.count(",") != n_fields - 1]
-        what = f"{len(at)} row(s) without {n_fields} fields, first: {rows[at[0]][:60]!r}"
-        findings.add(f"row {at[0] + first_row}", what, "the file is cut off or damaged: get it again")
+    whole = whole_rows(lines[1:], n_fields, first_row, findings)
     if not whole:
-        findings.add("rows", "no data rows", "the file is cut off: get it again")
         return Table({}, 0)
     frame = pd.read_csv(io.StringIO("\n".join(whole)), header=None, names=range(n_fields), low_memory=False)
     columns: dict[str, FloatArray] = {}
@@ -115,40 +132,35 @@ def parse_table(lines: list[str], first_row: int, findings: Findings) -> Table:
     return Table(columns, len(whole))
 
 
-def convert(values: FloatArray, unit: str | None, target: str, where: str, findings: Findings) -> FloatArray:
-    """Convert a column from the unit its header states.
+def whole_rows(lines: list[str], n_fields: int, first_row: int, findings: Findings) -> list[str]:
+    """Return the rows with the right number of fields, blank ones left out.
 
     Parameters
     ----------
-    values : ndarray
-        Values in `unit`.
-    unit : str or None
-        Unit as written in the header, None if there is none.
-    target : str
-        Unit wanted, as in the table of variables.
-    where : str
-        Name of the column, for messages.
+    lines : list of str
+        Rows with commas between fields.
+    n_fields : int
+        Fields of a row.
+    first_row : int
+        Number of the first row in the file, for messages.
     findings : Findings
-        Receives a missing unit, or one that cannot be converted.
-
-    Returns
-    -------
-    ndarray
-        Values in `target`; unchanged if the unit is not known.
+        Receives rows that are cut off or too long, and a file without rows.
     """
-    if unit is None:
-        findings.add(where, f"the header states no unit, expected {target}", "add it to the header")
-        return values
-    stated = _UNIT_NAMES.get(unit.strip().lower())
-    if stated == target:
-        return values
-    if stated is None or (stated, target) not in _CONVERSIONS:
-        findings.add(
-            where, f"unit {unit!r} in the header, expected {target}", "convert it and correct the header"
-        )
-        return values
-    factor, offset = _CONVERSIONS[stated, target]
-    return values * factor + offset
+    rows = [line for line in lines if line.strip()]
+    at = [i for i, line in enumerate(rows) if line.count(",") != n_fields - 1]
+    if at:
+        what = f"{len(at)} row(s) without {n_fields} fields, first: {rows[at[0]][:60]!r}"
+        findings.add(f"row {at[0] + first_row}", what, "the file is cut off or damaged: get it again")
+    if len(at) == len(rows):
+        findings.add("rows", "no data rows", "the file is cut off: get it again")
+    return [line for line in rows if line.count(",") == n_fields - 1]
+
+
+def to_numbers(values: Sequence[object]) -> FloatArray:
+    """Return values as numbers; what is none is NaN."""
+    series = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce")
+    numbers: FloatArray = series.to_numpy(dtype=float)
+    return numbers
 
 
 def number(header: Header, key: str, findings: Findings, remedy: str = "") -> float:

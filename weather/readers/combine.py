@@ -12,10 +12,10 @@ import xarray as xr
 from weather.calendar import wrap_year
 from weather.constants import EARTH_RADIUS_KM
 from weather.errors import Finding, Findings, InputError
-from weather.timeaxis import to_utc_index
+from weather.timeaxis import step_of, to_utc_index
 from weather.variables import WEATHER, with_metadata
 
-__all__ = ["OnMismatch", "combine_sites", "merge_solar_wind"]
+__all__ = ["OnMismatch", "combine_sites", "join_times", "merge_solar_wind"]
 
 OnMismatch: TypeAlias = Literal["error", "intersect", "wrap"]
 
@@ -112,6 +112,53 @@ def merge_solar_wind(
     return with_metadata(merged).assign_attrs(_joint_attrs([sun, air]))
 
 
+def join_times(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Put weather of the same sites one after the other: days, months or years from a file each.
+
+    Parameters
+    ----------
+    datasets : sequence of Dataset
+        Weather with the same sites, variables and heights, in any order of time.
+
+    Returns
+    -------
+    Dataset
+        All steps in order of time.
+
+    Raises
+    ------
+    InputError
+        If sites, places, variables or heights differ, if steps are in two of the datasets, or if the whole is
+        not regular.
+    """
+    findings = Findings()
+    if not datasets:
+        findings.add("datasets", "none given", "give at least one")
+    for ds in datasets[1:]:
+        findings.extend(_other_place_findings(ds, datasets[0]))
+    findings.raise_if_any("joining times")
+    ordered = sorted(datasets, key=lambda ds: to_utc_index(ds)[0])
+    joined = xr.concat(
+        ordered, "time", join="exact", combine_attrs="drop", data_vars="minimal", coords="minimal"
+    )
+    step_of(joined)
+    return with_metadata(joined).assign_attrs(_joint_attrs(datasets))
+
+
+def _other_place_findings(ds: xr.Dataset, first: xr.Dataset) -> list[Finding]:
+    """Return what of a dataset is not as in the first one."""
+    findings = Findings()
+    span = _span(to_utc_index(ds))
+    mine, others = ({str(name) for name in each.data_vars} for each in (ds, first))
+    if mine != others:
+        what = f"variables {', '.join(sorted(mine))}, the first has {', '.join(sorted(others))}"
+        findings.add(span, what, "choose common variables")
+    for name in ("site", "latitude", "longitude", "height"):
+        if name in first.coords and not (name in ds.coords and np.array_equal(ds[name], first[name])):
+            findings.add(span, f"{name} is not that of the first", "join files of one place, named alike")
+    return list(findings)
+
+
 def _on_one_axis(datasets: Sequence[xr.Dataset], on_mismatch: OnMismatch) -> list[xr.Dataset]:
     """Return the datasets on one time axis, by the rule named."""
     if on_mismatch not in _MODES:
@@ -165,7 +212,7 @@ def _first_height(datasets: Sequence[xr.Dataset]) -> np.ndarray[tuple[int, ...],
 def _joint_attrs(datasets: Sequence[xr.Dataset]) -> dict[str, str | int]:
     """Return attributes that hold for all: texts joined, synthetic and typical if any part is."""
     joint: dict[str, str | int] = {}
-    for name in ("source", "licence", "month_years", "fills", "wrapped"):
+    for name in ("source", "licence", "reader", "stamps", "month_years", "fills", "findings", "wrapped"):
         texts = dict.fromkeys(str(ds.attrs[name]) for ds in datasets if ds.attrs.get(name))
         if texts:
             joint[name] = "; ".join(texts)

@@ -7,6 +7,10 @@ that all stand for the same interval; the first hour of a typical year takes the
 Wind is of 10 m and air temperature of 2 m by the convention of the format (`Site:WeatherStation` [2]_). The
 wind direction is left out: it is undefined in calms and needed by no model here.
 
+Files that PVGIS writes say `Irradiance Time Offset (h)` in their second comment: irradiance is then of one
+moment, that offset after the end of the hour that follows the stamp (found by the sun, and by the same rows
+in PVGIS' JSON, whose offset is larger by 1). All is averaged over the hours from stamp to stamp.
+
 References
 ----------
 .. [1] EnergyPlus, Auxiliary Programs, "EnergyPlus Weather File (EPW) Data Dictionary".
@@ -17,6 +21,7 @@ References
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -29,9 +34,10 @@ import xarray as xr
 from weather._types import FloatArray
 from weather.errors import Findings
 from weather.readers._dataset import Parsed, build_dataset, clock_offset
+from weather.readers._instants import means_of_instants
 from weather.readers._options import ReadOptions
-from weather.readers._stamps import stamps
-from weather.readers._text import Table, number, parse_table, read_text
+from weather.readers._stamps import Axis, stamps
+from weather.readers._text import Table, number, read_text, whole_rows
 
 __all__ = ["is_epw", "parse_epw", "read_epw"]
 
@@ -61,7 +67,9 @@ _COLUMNS: Final = {
 }
 """Column of pvlib's frame, and the value from which on the data dictionary calls it missing."""
 
+_IRRADIANCE: Final = ("ghi", "dni", "dhi")
 _INSTANTS: Final = ("temp_air", "pressure", "wind_speed")
+_OFFSET: Final = re.compile(r"irradiance time offset \(h\):\s*(-?\d+(?:\.\d+)?)", re.IGNORECASE)
 
 
 def is_epw(first_line: str) -> bool:
@@ -107,12 +115,13 @@ def parse_epw(text: str, options: ReadOptions, subject: str) -> xr.Dataset:
     }
     dates["Hour"] = dates["Hour"] - 1.0
     dates["Minute"] = np.zeros(len(frame))
-    index, month_years = stamps(Table(dates, len(frame)), replace(options, label="left"), findings)
+    axis = stamps(Table(dates, len(frame)), replace(options, label="left"), findings)
+    axis, variables = _over_steps(axis, _variables(frame), _irradiance_offset(lines))
     utc_offset_h = clock_offset(number(header, "time zone", Findings()), options, "time zone", findings)
     parsed = Parsed(
-        variables=_variables(frame, is_typical=bool(month_years)),
-        index=index,
-        month_years=month_years,
+        reader="epw",
+        variables=variables,
+        axis=axis,
         clock_h=utc_offset_h,
         coords={
             "latitude": number(header, "latitude", findings),
@@ -135,9 +144,7 @@ def _frame(lines: list[str], subject: str, findings: Findings) -> pd.DataFrame:
         findings.add(
             "DATA PERIODS", f"{period!r}, expected 1 record per hour", "convert the file to hourly rows"
         )
-    n_commas = _N_FIELDS - 1
-    parse_table(["," * n_commas, *lines[_N_HEADER:]], _N_HEADER + 1, findings)
-    whole = [line for line in lines[_N_HEADER:] if line.count(",") == n_commas]
+    whole = whole_rows(lines[_N_HEADER:], _N_FIELDS, _N_HEADER + 1, findings)
     location = "LOCATION,,,,,,0,0,0,0"
     text = "\n".join([location, *lines[1:_N_HEADER], *whole]) + "\n"
     try:
@@ -149,16 +156,31 @@ def _frame(lines: list[str], subject: str, findings: Findings) -> pd.DataFrame:
         raise
 
 
-def _variables(frame: pd.DataFrame, *, is_typical: bool) -> dict[str, FloatArray]:
+def _irradiance_offset(lines: list[str]) -> float | None:
+    """Return the offset of the irradiance that a comment of the header states, None if none does. [h]."""
+    match = _OFFSET.search("\n".join(lines[:_N_HEADER]))
+    return None if match is None else float(match[1])
+
+
+def _over_steps(
+    axis: Axis, variables: dict[str, FloatArray], offset_h: float | None
+) -> tuple[Axis, dict[str, FloatArray]]:
+    """Return instants as means of hours: those that end at the stamps, in PVGIS' files those that follow."""
+    circular = bool(axis.month_years)
+    if offset_h is None:
+        variables = means_of_instants(variables, axis.index, 1.0, circular=circular, names=_INSTANTS)
+        return replace(axis, place="end of the step"), variables
+    later = replace(axis, index=axis.index + pd.Timedelta(hours=1), place=f"irradiance {1 + offset_h:+.2f} h")
+    variables = means_of_instants(variables, later.index, 0.0, circular=circular, names=_INSTANTS)
+    at = 1.0 + offset_h
+    return later, means_of_instants(variables, later.index, at, circular=circular, names=_IRRADIANCE)
+
+
+def _variables(frame: pd.DataFrame) -> dict[str, FloatArray]:
     """Return the columns in project names; what the format calls missing is NaN."""
     variables: dict[str, FloatArray] = {}
     for name, (column, missing) in _COLUMNS.items():
         values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
         values = np.where(values >= missing, np.nan, values)
-        if name in _INSTANTS:
-            before = np.roll(values, 1)
-            if not is_typical:
-                before[:1] = values[:1]
-            values = 0.5 * (before + values)
         variables[name] = values[:, None] if name == "wind_speed" else values
     return variables

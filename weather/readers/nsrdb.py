@@ -2,9 +2,10 @@
 
 Two header lines (names, values), a line of column names, then rows. The header's `Time Zone` is the clock
 of the rows, `Local Time Zone` that of the site; both are hours from UTC in standard time. Values are
-instantaneous at their stamp, the middle of the hour in hourly files [1]_, and stand for the mean of their
-interval. The wind speed of these files is of 2 m or 10 m, which the file does not say, so it is left out;
-temperature is of 2 m.
+instantaneous at their stamp [1]_: in the middle of the hour in most hourly files, where they stand for the
+mean of the hour; on the hour or on multiples of 5, 15 and 30 minutes in the others, where instants at both
+ends of a step are averaged. The wind speed of these files is of 2 m or 10 m, which the file does not say,
+so it is left out; temperature is of 2 m.
 
 References
 ----------
@@ -23,9 +24,11 @@ import xarray as xr
 from weather._types import FloatArray
 from weather.errors import Findings
 from weather.readers._dataset import Parsed, build_dataset, clock_offset
+from weather.readers._instants import means_of_instants
 from weather.readers._options import ReadOptions
 from weather.readers._stamps import stamps
-from weather.readers._text import Header, Table, convert, number, parse_table, read_text
+from weather.readers._text import Header, Table, number, parse_table, read_text
+from weather.readers._units import convert
 from weather.variables import WEATHER
 
 __all__ = ["is_nsrdb", "parse_nsrdb", "read_nsrdb"]
@@ -38,6 +41,7 @@ _COLUMNS: Final = {
     "pressure": "Pressure",
 }
 _ALBEDO: Final = "Surface Albedo"
+_HUMIDITY: Final = "Relative Humidity"
 _N_HEADER: Final = 3
 
 
@@ -59,7 +63,8 @@ def read_nsrdb(path: Path, options: ReadOptions | None = None) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Weather of one site: ghi, dni, dhi, temp_air, pressure, and albedo if the file has it.
+        Weather of one site: ghi, dni, dhi, temp_air, pressure, and albedo and relative_humidity if the file
+        has them.
 
     Raises
     ------
@@ -79,12 +84,15 @@ def parse_nsrdb(text: str, options: ReadOptions, subject: str) -> xr.Dataset:
     names, values = (next(csv.reader([line])) for line in lines[:2])
     header = {k.strip(): v.strip() for k, v in zip(names, values, strict=False)}
     data = parse_table(lines[2:], _N_HEADER + 1, findings)
-    index, month_years = stamps(data, options, findings)
+    axis = stamps(data, options, findings, on_grid="instant")
+    variables = _variables(data, header, findings)
+    if axis.at is not None:
+        variables = means_of_instants(variables, axis.index, axis.at, circular=bool(axis.month_years))
     stated = number(header, "Time Zone", Findings())
     parsed = Parsed(
-        variables=_variables(data, header, findings),
-        index=index,
-        month_years=month_years,
+        reader="nsrdb",
+        variables=variables,
+        axis=axis,
         clock_h=clock_offset(stated, options, "Time Zone", findings),
         coords={
             "latitude": number(header, "Latitude", findings),
@@ -109,4 +117,7 @@ def _variables(data: Table, header: Header, findings: Findings) -> dict[str, Flo
             findings.add("columns", f"no column {column!r}", "request the file with this attribute")
     if _ALBEDO in data.columns:
         variables["albedo"] = data.columns[_ALBEDO]
+    if _HUMIDITY in data.columns:
+        unit = header.get(f"{_HUMIDITY} Units")
+        variables["relative_humidity"] = convert(data.columns[_HUMIDITY], unit, "%", _HUMIDITY, findings)
     return variables

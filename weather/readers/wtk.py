@@ -3,8 +3,9 @@
 One header line of name and value pairs (`SiteID,1,Site Timezone,-6,Data
 Timezone,0,Longitude,..,Latitude,..`), a line of column names with height and unit, then rows. `Data
 Timezone` is the clock of the rows, `Site Timezone` that of the site. Values are modelled snapshots at their
-stamp, the middle of the hour in hourly files [1]_, and stand for the mean of their interval. Air
-temperature is taken only where it is given at 2 m; the altitude is not stated.
+stamp [1]_: in the middle of the hour in hourly files, where they stand for its mean; on multiples of 5, 15
+and 30 minutes in the others, where instants at both ends of a step are averaged. Air temperature is taken
+only where it is given at 2 m; the altitude is not stated.
 
 References
 ----------
@@ -24,9 +25,11 @@ import xarray as xr
 from weather._types import FloatArray
 from weather.errors import Findings
 from weather.readers._dataset import Parsed, build_dataset, clock_offset
+from weather.readers._instants import means_of_instants
 from weather.readers._options import ReadOptions
 from weather.readers._stamps import stamps
-from weather.readers._text import Table, convert, number, parse_table, read_text
+from weather.readers._text import Table, number, parse_table, read_text
+from weather.readers._units import convert
 from weather.variables import WEATHER
 
 __all__ = ["is_wtk", "parse_wtk", "read_wtk"]
@@ -83,13 +86,15 @@ def parse_wtk(text: str, options: ReadOptions, subject: str) -> xr.Dataset:
     entries = [entry.strip() for entry in lines[0].split(",")]
     header = dict(zip(entries[::2], entries[1::2], strict=False))
     data = parse_table(lines[1:], _N_HEADER + 1, findings)
-    index, month_years = stamps(data, options, findings)
+    axis = stamps(data, options, findings, on_grid="instant")
     variables, height = _variables(data, findings)
+    if axis.at is not None:
+        variables = means_of_instants(variables, axis.index, axis.at, circular=bool(axis.month_years))
     stated = number(header, "Data Timezone", Findings())
     parsed = Parsed(
+        reader="wtk",
         variables=variables,
-        index=index,
-        month_years=month_years,
+        axis=axis,
         clock_h=clock_offset(stated, options, "Data Timezone", findings),
         coords={
             "latitude": number(header, "Latitude", findings),
