@@ -166,7 +166,9 @@ def _checked(weather: xr.Dataset, units: pd.DataFrame) -> xr.Dataset:
         needed.append("relative_humidity")
     if weather.sizes.get("height") == 1:
         usable.add("ghi")
-    return checked_weather(weather, needed, usable).sortby("height")
+    sky = checked_weather(weather, needed, usable)
+    # Sorting copies; nearly all weather has its heights in order.
+    return sky if sky.indexes["height"].is_monotonic_increasing else sky.sortby("height")
 
 
 def _model(
