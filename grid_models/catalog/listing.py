@@ -55,7 +55,7 @@ _KNOWN = (
     GridEntry("simbench", "1-HV-mixed--0-no_sw", 64, 101, 3, 57, _SIMBENCH_HAS),
     GridEntry("simbench", "1-MV-rural--0-sw", 95, 95, 1, 102, _SIMBENCH_HAS),
     GridEntry("pandapower_case", "case39", 39, 46, 10, 0, ("ratings", "costs")),
-    GridEntry("pandapower_case", "case_illinois200", 200, 245, 49, 0, ("ratings", "costs")),
+    GridEntry("pandapower_case", "case_illinois200", 200, 245, 38, 0, ("ratings", "costs")),
     GridEntry("pandapower_case", "GBreducednetwork", 29, 99, 66, 0, ("ratings", "costs")),
 )
 #: MATPOWER cases that the short list names.

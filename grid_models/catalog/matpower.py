@@ -200,8 +200,7 @@ def _links(tables: MatpowerTables) -> pd.DataFrame:
 def _sources(tables: MatpowerTables) -> pd.DataFrame:
     """Return everything that generates."""
     gen = tables.gen
-    is_load_bus = tables.bus.set_index("BUS_I")["BUS_TYPE"] == _LOAD_BUS
-    is_load_bus = is_load_bus[~is_load_bus.index.duplicated()]
+    load_buses = tables.bus["BUS_I"][tables.bus["BUS_TYPE"] == _LOAD_BUS]
     fuel = [FUEL_OF_MATPOWER.get(text, "other") for text in tables.genfuel] or ["unknown"] * len(gen)
     is_idle = ((gen["PMAX"] == 0) & (gen["PMIN"] == 0)).to_numpy()
     table = {
@@ -213,7 +212,7 @@ def _sources(tables: MatpowerTables) -> pd.DataFrame:
         "q_min_mvar": gen["QMIN"].where(np.isfinite(gen["QMIN"])).to_numpy(),
         "q_max_mvar": gen["QMAX"].where(np.isfinite(gen["QMAX"])).to_numpy(),
         "p_set_mw": gen["PG"].to_numpy(),
-        "holds_voltage": ~gen["GEN_BUS"].map(is_load_bus).fillna(value=False).to_numpy(dtype=bool),
+        "holds_voltage": ~gen["GEN_BUS"].isin(load_buses).to_numpy(),
         "ramp_mw_per_h": _ramp(gen),
         "start_cost": _start_cost(tables),
         "in_service": (gen["GEN_STATUS"] > 0).to_numpy(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -104,7 +103,7 @@ def read_matpower(case: str) -> MatpowerTables:
     text = _text(path, subject)
     findings = Findings()
     conversions = _conversions(text, findings)
-    frames = _frames(path, text, subject)
+    frames = _frames(text, subject)
     base_mva = _base_mva(frames, findings)
     tables = {name: _table(name, frames.get(name), findings) for name in REQUIRED}
     cells = {name: _cells(name, text) for name in _CELLS}
@@ -185,27 +184,23 @@ def _conversions(text: str, findings: Findings) -> list[Callable[[Tables, float]
     return found
 
 
-def _frames(path: Path, text: str, subject: str) -> dict[str, object]:
+def _frames(text: str, subject: str) -> dict[str, object]:
     """Parse all tables with matpowercaseframes."""
     try:
-        from matpowercaseframes import CaseFrames
+        from matpowercaseframes.constants import COLUMNS
+        from matpowercaseframes.reader import parse_file
     except ImportError as error:
         finding = Finding("matpowercaseframes", "is not installed", "pip install curtailment-twin[grids]")
         raise InputError(subject, [finding]) from error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            frames = CaseFrames(str(path), update_index=False)
-    except (ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
-        cut = [name for name in REQUIRED if f"mpc.{name} " in text and not _is_closed(name, text)]
-        what = f"mpc.{cut[0]} does not end with '];'" if cut else f"cannot be parsed: {error}"
-        raise InputError(subject, [Finding(path.name, what, "correct the file, one row a line")]) from error
-    return {name: getattr(frames, name) for name in frames.attributes}
-
-
-def _is_closed(name: str, text: str) -> bool:
-    """Whether a table of the text has its end."""
-    return re.search(rf"mpc\.{name}\s*=\s*\[.*?\];", text, re.DOTALL) is not None
+    base = parse_file("baseMVA", text)
+    frames: dict[str, object] = {"baseMVA": base[0][0] if base else None}
+    for name in REQUIRED:
+        rows = parse_file(name, text)
+        if rows:
+            frame = pd.DataFrame(rows, dtype=object)
+            known = list(COLUMNS[name])[: frame.shape[1]]
+            frames[name] = frame.set_axis([*known, *range(len(known), frame.shape[1])], axis=1)
+    return frames
 
 
 def _base_mva(frames: Mapping[str, object], findings: Findings) -> float:

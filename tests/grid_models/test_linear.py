@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandapower.pypower.makePTDF import makePTDF
 
-from grid_models import Grid, load_grid
+from grid_models import Grid, load_grid, make_grid
 from grid_models.linear import incidence, island_of, ptdf
 from tests.strategies import grids
 
@@ -88,3 +88,29 @@ def test_flows_are_those_of_pandapowers_linear_power_flow(rts: Grid) -> None:
     assert abs(injection.sum()) < 1e-6
     theirs = np.concatenate([net.res_line["p_from_mw"], net.res_trafo["p_hv_mw"]])
     np.testing.assert_allclose(in_pandapowers_direction(rts, rts.ptdf @ injection), theirs, atol=1e-6)
+
+
+def shifted(grid: Grid) -> Grid:
+    """The grid with phase shifts on two of its transformers."""
+    lines = grid.lines.drop(columns=["pp_index", "b_pu"])
+    at = lines.index[lines["kind"] == "trafo"][[0, 5]]
+    lines.loc[at, "shift_degree"] = [4.0, -3.0]
+    return make_grid(name="shifted", buses=grid.buses, lines=lines, reference_bus=grid.reference_bus)
+
+
+def test_phase_shifters_move_power_as_in_pandapower(rts: Grid) -> None:
+    grid = shifted(rts)
+    assert np.abs(grid.flow_offset_mw).max() > 10.0
+    pp.rundcpp(grid.net)
+    injection = -grid.net.res_bus["p_mw"].to_numpy()
+    flow = grid.ptdf @ injection + grid.flow_offset_mw
+    theirs = np.concatenate([grid.net.res_line["p_from_mw"], grid.net.res_trafo["p_hv_mw"]])
+    np.testing.assert_allclose(in_pandapowers_direction(grid, flow), theirs, atol=1e-6)
+
+
+def test_phase_shifters_inject_nothing(rts: Grid) -> None:
+    grid = shifted(rts)
+    start, end = (grid.bus_index(grid.lines[c]) for c in ("from_bus", "to_bus"))
+    balance = incidence(start, end, len(grid.buses)).T @ grid.flow_offset_mw
+    np.testing.assert_allclose(balance, 0.0, atol=1e-9)
+    assert not rts.flow_offset_mw.any()
