@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid_models._arrays import ComplexArray, FloatArray, IntArray
+from grid_models._compiled import compiled
 from weather import Findings
 
 if TYPE_CHECKING:
@@ -155,13 +156,21 @@ def _add(
     bus_column: str,
     power: FloatArray | ComplexArray,
 ) -> None:
-    """Add the power of each row of an element to its node, one row after the other."""
+    """Add the power of each row of an element to its node."""
     nodes = network.nodes_of(net[element][bus_column].to_numpy(), net)
     is_served = net[element]["in_service"].to_numpy(dtype=bool) & (nodes >= 0)
     if element == "gen":
         is_served &= ~net.gen["slack"].to_numpy(dtype=bool)
-    for row in np.flatnonzero(is_served):
-        total[:, nodes[row]] += power[:, row]
+    rows = np.flatnonzero(is_served)
+    scatter(total, nodes[rows], np.ascontiguousarray(power[:, rows], dtype=complex))
+
+
+@compiled
+def scatter(total: ComplexArray, nodes: IntArray, power: ComplexArray) -> None:
+    """Add columns to the columns of their nodes; several may have the same node."""
+    for step in range(power.shape[0]):
+        for k in range(nodes.shape[0]):
+            total[step, nodes[k]] += power[step, k]
 
 
 def set_step(net: pandapowerNet, injections: Injections, step: int) -> None:

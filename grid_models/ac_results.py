@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from grid_models._arrays import ComplexArray, FloatArray
-from grid_models.ac_flows import branch_flows, loading_percent, of_branches
+from grid_models.ac_flows import branch_flows, node_balance, of_branches
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
@@ -56,29 +56,27 @@ def results(
     dict of str to ndarray
         As `AC_RESULTS` says, time in front; NaN where there is no solution.
     """
-    flows = branch_flows(network, voltage)
-    line_loading, trafo_loading = loading_percent(network, net, flows)
-    given = network.base_mva * voltage * np.conj((network.admittance @ voltage.T).T)
-    extra = given - injection_mva
-    at_reference = extra[:, network.references].sum(axis=1)
-    fixed = np.concatenate([network.references, network.held])
-    source_q = np.full(extra.shape, np.nan)
-    source_q[:, fixed] = extra.imag[:, fixed]
-    nodal = {"vm_pu": np.abs(voltage), "va_degree": np.degrees(np.angle(voltage)), "source_q_mvar": source_q}
+    flows = branch_flows(network, net, voltage)
+    balance = node_balance(network, voltage, injection_mva)
+    nodal = {
+        "vm_pu": np.abs(voltage),
+        "va_degree": np.degrees(np.angle(voltage)),
+        "source_q_mvar": balance.source_q_mvar,
+    }
     return {
         **{name: _of_buses(network, values) for name, values in nodal.items()},
-        "line_loading_percent": line_loading,
+        "line_loading_percent": of_branches(flows.loading_percent, network.line_branch),
         "line_p_from_mw": of_branches(flows.p_from_mw, network.line_branch),
         "line_q_from_mvar": of_branches(flows.q_from_mvar, network.line_branch),
-        "trafo_loading_percent": trafo_loading,
+        "trafo_loading_percent": of_branches(flows.loading_percent, network.trafo_branch),
         "trafo_p_hv_mw": of_branches(flows.p_from_mw, network.trafo_branch),
         "trafo_q_hv_mvar": of_branches(flows.q_from_mvar, network.trafo_branch),
         "trafo_p_lv_mw": of_branches(flows.p_to_mw, network.trafo_branch),
         "trafo_q_lv_mvar": of_branches(flows.q_to_mvar, network.trafo_branch),
-        "losses_mw": (flows.p_from_mw + flows.p_to_mw).sum(axis=1),
-        "slack_p_mw": at_reference.real,
-        "slack_q_mvar": at_reference.imag,
-        "mismatch_mva": _mismatch(network, extra),
+        "losses_mw": flows.p_from_mw.sum(axis=1) + flows.p_to_mw.sum(axis=1),
+        "slack_p_mw": balance.slack_p_mw,
+        "slack_q_mvar": balance.slack_q_mvar,
+        "mismatch_mva": balance.mismatch_mva,
     }
 
 
@@ -99,13 +97,3 @@ def _of_buses(network: AcNetwork, values: FloatArray) -> FloatArray:
     chosen: FloatArray = values[:, np.maximum(network.bus_node, 0)]
     chosen[:, network.bus_node < 0] = np.nan
     return chosen
-
-
-def _mismatch(network: AcNetwork, extra: ComplexArray) -> FloatArray:
-    """Largest power that no source is there to give: active but at references, reactive where none holds."""
-    active, reactive = np.abs(extra.real), np.abs(extra.imag)
-    active[:, network.references] = 0.0
-    reactive[:, network.references] = 0.0
-    reactive[:, network.held] = 0.0
-    largest: FloatArray = np.hypot(active, reactive).max(axis=1)
-    return largest
