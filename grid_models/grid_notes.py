@@ -30,7 +30,7 @@ def grid_notes(grid: Grid) -> list[Finding]:
         what must be, or at single buses above what can reach them; branches without ratings; reactances below
         zero; nothing that follows weather. Loads are nominal ones: series may be lower or higher.
     """
-    found = [Finding(grid.name, note) for note in grid.notes]
+    found = [Finding("source", note) for note in grid.notes]
     for check in (_balance, _deliverable, _branches, _units):
         found += check(grid)
     return found
