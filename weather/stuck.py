@@ -41,35 +41,41 @@ def is_stuck(ds: xr.Dataset) -> dict[str, xr.DataArray]:
     dict
         Masks by variable, of those that have `time`; the first value of a run is not marked.
     """
-    if ds.sizes["time"] < 2:
-        return {}
-    step_h = float(usual_step(to_utc_index(ds)) / np.timedelta64(1, "h"))
-    masks = {}
-    for name, limit_h in STUCK_H.items():
-        if name in ds.data_vars:
-            values = ds[name].transpose("time", ...).to_numpy()
-            repeats = _repeats(values, MIN_GHI if name == "ghi" else -np.inf)
-            mask = _runs_over(repeats, limit_h / step_h)
-            masks[name] = ds[name].transpose("time", ...).copy(data=mask).transpose(*ds[name].dims)
-    return masks
+    return {
+        name: ds[name].transpose("time", ...).copy(data=mask).transpose(*ds[name].dims)
+        for name, (_, mask) in _runs(ds).items()
+    }
 
 
 def stuck_findings(ds: xr.Dataset) -> list[Finding]:
     """Return findings about sensors that stand still, with the first place of each variable."""
     findings = Findings()
-    for name, mask in is_stuck(ds).items():
+    for name, (values, mask) in _runs(ds).items():
         n_stuck = int(mask.sum())
         if not n_stuck:
             continue
-        first = np.unravel_index(int(np.argmax(mask.transpose("time", ...).to_numpy())), mask.shape)
-        value = float(ds[name].transpose("time", ...).to_numpy()[first])
+        first = np.unravel_index(int(np.argmax(mask)), mask.shape)
         since = pd.Timestamp(ds["time"].to_numpy()[first[0] - 1])
         what = (
             f"stuck: {n_stuck} values repeat the one before in runs of more than {STUCK_H[name]:g} h, first "
-            f"{value:g} {ds[name].attrs.get('units', '')} since {since:%Y-%m-%dT%H:%MZ}"
+            f"{float(values[first]):g} {ds[name].attrs.get('units', '')} since {since:%Y-%m-%dT%H:%MZ}"
         )
         findings.add(name, what, "mask them (fill 'stuck'), or accept=('stuck',)")
     return list(findings)
+
+
+def _runs(ds: xr.Dataset) -> dict[str, tuple[FloatArray, BoolArray]]:
+    """Return values and masks of the runs that are too long, time first, by variable."""
+    if ds.sizes["time"] < 2:
+        return {}
+    step_h = float(usual_step(to_utc_index(ds)) / np.timedelta64(1, "h"))
+    runs = {}
+    for name, limit_h in STUCK_H.items():
+        if name in ds.data_vars:
+            values = ds[name].transpose("time", ...).to_numpy()
+            repeats = _repeats(values, MIN_GHI if name == "ghi" else -np.inf)
+            runs[name] = (values, _runs_over(repeats, limit_h / step_h))
+    return runs
 
 
 def _repeats(values: FloatArray, above: float) -> BoolArray:

@@ -56,9 +56,9 @@ def closure_residual(ds: xr.Dataset) -> xr.DataArray:
     DataArray
         Residual over (time, site); below the horizon the cosine counts as zero. [W/m²]
     """
-    cosine = xr.DataArray(_cos_zenith(ds, _middles(ds), np.zeros(1))[0].clip(min=0.0), dims=("time", "site"))
-    residual = ds["ghi"] - (ds["dhi"] + ds["dni"] * cosine)
-    return residual.rename("closure_residual").assign_attrs(units="W/m²")
+    coords = {name: ds[name] for name in ("time", "site", "latitude", "longitude") if name in ds.coords}
+    residual = xr.DataArray(_residual(ds), coords, ("time", "site"), "closure_residual")
+    return residual.assign_attrs(units="W/m²")
 
 
 def clock_offset_h(ds: xr.Dataset) -> xr.DataArray:
@@ -117,10 +117,18 @@ def sun_findings(ds: xr.Dataset, accept: Collection[str] = ()) -> list[Finding]:
 
 def _closure_violations(ds: xr.Dataset) -> FloatArray:
     """Return the share of steps with sun whose closure is violated, per site. [1]."""
-    has_sun = (ds["ghi"] > 0.0).to_numpy()
-    is_off = np.abs(closure_residual(ds).to_numpy()) > CLOSURE_TOLERANCE
+    has_sun = ds["ghi"].transpose("time", "site").to_numpy() > 0.0
+    is_off = np.abs(_residual(ds)) > CLOSURE_TOLERANCE
     share: FloatArray = (is_off & has_sun).sum(axis=0) / np.maximum(has_sun.sum(axis=0), 1)
     return share
+
+
+def _residual(ds: xr.Dataset) -> FloatArray:
+    """Return the residual of the closure over (time, site). [W/m²]."""
+    cosine = _cos_zenith(ds, _middles(ds), np.zeros(1))[0].clip(min=0.0)
+    ghi, dni, dhi = (ds[name].transpose("time", "site").to_numpy() for name in ("ghi", "dni", "dhi"))
+    residual: FloatArray = ghi - (dhi + dni * cosine)
+    return residual
 
 
 def _offset_of_parts(ds: xr.Dataset) -> float:

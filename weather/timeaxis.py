@@ -96,7 +96,8 @@ def axis_findings(index: pd.DatetimeIndex) -> list[Finding]:
     if (distance > zero).any():
         step = usual_step(index)
         gap = (distance > zero) & (distance != step)
-        leap = gap & _is_leap_day(index, distance, step)
+        leap = np.zeros_like(gap)
+        leap[gap] = _is_leap_day(index[:-1][gap], distance[gap], step)
         remedy = "29 February: 'leap_day' repeats 28 February"
         _add(findings, index, leap, "missing 29 February", remedy)
         text = f"gap(s): not one step of {pd.Timedelta(step)} to the next stamp"
@@ -105,10 +106,10 @@ def axis_findings(index: pd.DatetimeIndex) -> list[Finding]:
 
 
 def _is_leap_day(
-    index: pd.DatetimeIndex, distance: npt.NDArray[np.timedelta64], step: np.timedelta64
+    before: pd.DatetimeIndex, distance: npt.NDArray[np.timedelta64], step: np.timedelta64
 ) -> npt.NDArray[np.bool_]:
-    """Return where exactly the day of 29 February is missing, in a clock up to 14 h from UTC."""
-    first = (index[:-1] + pd.Timedelta(step)).tz_localize(None)
+    """Return which gaps after some stamps are exactly 29 February, in a clock up to 14 h from UTC."""
+    first = (before + pd.Timedelta(step)).tz_localize(None)
     march = pd.DatetimeIndex(pd.to_datetime({"year": first.year, "month": 3, "day": 1}))
     from_29 = np.abs((first - (march - pd.Timedelta(days=1))) / pd.Timedelta(hours=1))
     is_leap = np.asarray(first.is_leap_year) & (np.asarray(from_29) <= _CLOCKS_H)

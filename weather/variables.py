@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
+from weather._types import BoolArray
 from weather.errors import Finding, Findings, InputError
 from weather.timeaxis import axis_findings
 
@@ -258,35 +259,34 @@ def _variable_findings(da: xr.DataArray, variable: Variable, *, values: bool) ->
 
 def value_findings(da: xr.DataArray, variable: Variable) -> list[Finding]:
     """Return findings about NaN and implausible values, with their number and the first place."""
-    data = da.compute()
+    data = da.to_numpy()
     findings = Findings()
-    is_nan = data.isnull()
+    is_nan = np.isnan(data)
     if is_nan.any():
         findings.add(
             variable.name,
-            f"{int(is_nan.sum())} of {data.size} values are NaN, first at {_first_place(is_nan)}",
+            f"{int(is_nan.sum())} of {data.size} values are NaN, first at {_first_place(is_nan, da)}",
             "resolve it by a named fill (weather.FILLS): missing is never zero",
         )
     low, high = variable.valid_range
     outside = (data < low) | (data > high)
     if outside.any():
-        shown = f"smallest {float(data.min()):g}, largest {float(data.max()):g}"
-        what = f"{int(outside.sum())} values outside [{low:g}, {high:g}] {variable.units} ({shown})"
-        is_offset = variable.units == "W/m²" and float(data.min()) >= NIGHT_OFFSET and not (data > high).any()
+        smallest, largest = float(np.nanmin(data)), float(np.nanmax(data))
+        what = f"{int(outside.sum())} values outside [{low:g}, {high:g}] {variable.units}"
+        shown = f"(smallest {smallest:g}, largest {largest:g}), first at {_first_place(outside, da)}"
         remedy = "check unit and source, or mask them (fill 'out_of_range')"
-        night = "a pyranometer at night reads a little below zero: name the fill 'night_offset'"
-        findings.add(
-            variable.name, f"{what}, first at {_first_place(outside)}", night if is_offset else remedy
-        )
+        if variable.units == "W/m²" and smallest >= NIGHT_OFFSET and largest <= high:
+            remedy = "a pyranometer at night reads a little below zero: name the fill 'night_offset'"
+        findings.add(variable.name, f"{what} {shown}", remedy)
     return list(findings)
 
 
-def _first_place(mask: xr.DataArray) -> str:
-    """Return the labels of the first true element."""
-    position = np.unravel_index(int(np.argmax(mask.to_numpy())), mask.shape)
+def _first_place(mask: BoolArray, da: xr.DataArray) -> str:
+    """Return the labels of the first true element of a mask of an array."""
+    position = np.unravel_index(int(np.argmax(mask)), mask.shape)
     labels = []
-    for dim, i in zip(mask.dims, position, strict=True):
-        label = mask[dim].to_numpy()[i] if dim in mask.coords else i
+    for dim, i in zip(da.dims, position, strict=True):
+        label = da[dim].to_numpy()[i] if dim in da.coords else i
         if isinstance(label, np.datetime64):
             label = f"{np.datetime_as_string(label, unit='m')}Z"
         labels.append(f"{dim} {label}")

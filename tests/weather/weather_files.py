@@ -112,7 +112,6 @@ def epw_rows(years: tuple[int, ...] = tuple(range(2001, 2013))) -> pd.DataFrame:
 
 def epw_text(rows: pd.DataFrame | None = None, *, zone: str = "-6.0", per_hour: int = 1) -> str:
     """EPW file of these rows."""
-    rows = epw_rows() if rows is None else rows
     head = [
         f"LOCATION,Town,TX,USA,TMYx,722780,{LATITUDE},{LONGITUDE},{zone},{ALTITUDE}",
         "DESIGN CONDITIONS,0",
@@ -123,4 +122,10 @@ def epw_text(rows: pd.DataFrame | None = None, *, zone: str = "-6.0", per_hour: 
         "COMMENTS 2,made by formula",
         f"DATA PERIODS,1,{per_hour},Data,Sunday, 1/ 1,12/31",
     ]
-    return "\n".join(head) + f"\n{rows.to_csv(index=False, header=False)}"
+    body = _epw_body() if rows is None else rows.to_csv(index=False, header=False)
+    return "\n".join(head) + f"\n{body}"
+
+
+@cache
+def _epw_body() -> str:
+    return epw_rows().to_csv(index=False, header=False)
