@@ -321,6 +321,9 @@ def _attributes(engine: DispatchEngine) -> dict[str, str | float]:
         "currency": engine.grid.currency,
         "grid": engine.grid.name,
     }
+    pairs = engine.watch.pairs
+    if pairs is not None:
+        result["islanding_outages"] = ", ".join(engine.grid.lines.index[pairs.islanding])
     if limits.max_nonsynchronous_share is not None:
         result["max_nonsynchronous_share"] = limits.max_nonsynchronous_share
     if limits.has_reserves:

@@ -68,7 +68,8 @@ def signals(
         `absorbable_p_mw` (joint: sites behind the same constraint share it), `absorbable_alone_p_mw` [MW],
         and what one MW more at the site's bus does: `marginal_curtailment` [MW less curtailed per MW more
         load], `marginal_co2_kg_per_mwh` [kg/MWh], and `lmp_per_mwh` where the dispatch is of least cost,
-        `marginal_cost_per_mwh` where it is not: that one is no price [currency/MWh].
+        `marginal_cost_per_mwh` where it is not: that one is no price [currency/MWh]. Of a dispatch that must
+        survive outages also `marginal_curtailment_without_security`, what a MW would relieve if it need not.
 
     Raises
     ------
@@ -87,6 +88,10 @@ def signals(
         if name in baseline:
             there = _by_bus(engine, baseline, name)[:, bus]
             data[name] = xr.Variable(("time", "site"), there, baseline[name].attrs)
+    if engine.security != "none":
+        relieved = _relieved_without_security(engine, baseline, available_p_mw)[:, bus]
+        attrs = baseline["marginal_curtailment"].attrs
+        data["marginal_curtailment_without_security"] = xr.Variable(("time", "site"), relieved, attrs)
     coords = {"time": baseline["time"].to_numpy(), "site": sites.index.to_numpy(dtype=object)}
     about = {
         key: baseline.attrs[key] for key in ("objective", "security", "currency") if key in baseline.attrs
@@ -183,6 +188,18 @@ def _absorbable(
     return joint, single
 
 
+def _relieved_without_security(
+    engine: DispatchEngine, baseline: xr.Dataset, available_p_mw: FloatArray
+) -> FloatArray:
+    """MW less curtailed per MW more load if only base-case limits were kept, (time, bus)."""
+    inputs, steps = inputs_of(engine, baseline, available_p_mw), _curtailing_steps(baseline)
+    result = np.zeros_like(inputs.load_p_mw)
+    for first in range(0, len(steps), _BLOCK_STEPS):
+        k = steps[first : first + _BLOCK_STEPS]
+        result[k] = engine.without_security.solve_many(inputs.at(k)).marginal_curtailment
+    return result
+
+
 def _by_bus(engine: DispatchEngine, baseline: xr.Dataset, name: str) -> FloatArray:
     """Values of the baseline at the grid's buses, in its order, (time, bus)."""
     names = engine.grid.buses.index.to_numpy(dtype=object)
@@ -209,6 +226,12 @@ def _check(
         findings.add(
             "baseline", f"lacks {len(missing)} buses of the grid: {missing[0]!r}, ...", "give its own"
         )
+    for key in ("objective", "security"):
+        given, own = baseline.attrs.get(key), getattr(engine, key)
+        if given is not None and given != own:
+            findings.add(
+                f"baseline: {key}", f"{given!r}, that of the engine is {own!r}", "use the same for both"
+            )
     for label in sites.index[sites.index.duplicated()].unique():
         findings.add(f"site {label!r}", "appears more than once", "give every site one row")
     n_time = baseline.sizes.get("time", 0)

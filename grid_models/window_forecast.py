@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from grid_models.windows import WindowRules, curtailed_by_cause, due_to_causes, main_cause
+from grid_models.windows import (
+    WindowRules,
+    curtailed_by_cause,
+    due_to_causes,
+    is_welcome_without_security,
+    main_cause,
+)
 from weather import Findings
 
 _DIMS = ("init_time", "lead_time", "member", "site")
@@ -44,11 +50,12 @@ def forecast_windows(
     told = _checked(forecast, rules)
     power, step = told["absorbable_p_mw"].to_numpy(), _step(told)
     hours = float(step / np.timedelta64(1, "h"))
-    curtailed = curtailed_by_cause(told)
+    curtailed, is_congested = curtailed_by_cause(told), is_welcome_without_security(told, theta)
     init, member, site = (told[dim].to_numpy() for dim in ("init_time", "member", "site"))
     rows = []
     for (i, m, s), found in _found(told, rules):
-        due = due_to_causes(power[i, :, m, s], {cause: total[i, :, m] for cause, total in curtailed.items()})
+        here = {cause: total[i, :, m] for cause, total in curtailed.items()}
+        due = due_to_causes(power[i, :, m, s], here, is_congested[i, :, m, s])
         for first, last in found:
             energy = float(power[i, first:last, m, s].sum()) * hours
             start, end = (init[i] + told["lead_time"].to_numpy()[0] + k * step for k in (first, last))

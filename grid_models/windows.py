@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from grid_models._arrays import FloatArray
+from grid_models._arrays import BoolArray, FloatArray
 from weather import Findings, step_hours, to_utc_index
 
 #: Cause of a window whose dispatch was not given, or in which nothing was curtailed.
 NOT_STATED = "not stated"
 #: Causes in the order in which limits are switched on; a dispatch may have others, they follow.
-CAUSES = ("oversupply", "congestion", "security")
+CAUSES = ("oversupply", "system", "congestion", "security")
 
 _COLUMNS = ("site", "start", "end", "energy_mwh", "mean_p_mw", "cause")
 
@@ -105,18 +105,21 @@ def windows(
     -----
     The cause is that of most of a window's energy. What a site can absorb in a step counts as due to
     *oversupply* as far as that much is curtailed for it in the whole grid: it would be welcome without any
-    line limit. What goes beyond counts as due to *congestion*, as far as that much is curtailed for it, and
-    then to *security*. Without `baseline`, or where nothing was curtailed, the cause is 'not stated'.
+    line limit. What goes beyond counts as due to limits of the whole *system*, then to *congestion*, as far
+    as that much is curtailed for them, and then to *security*; where load would not be welcome at the site
+    without security (`marginal_curtailment_without_security` below θ), nothing is due to congestion. Without
+    `baseline`, or where nothing was curtailed, the cause is 'not stated'.
     """
     rules = WindowRules(theta, p_min_mw, max_gap_steps, min_steps)
     _check(signals, baseline, rules)
     time, step_h = to_utc_index(signals), step_hours(signals)
     power = signals["absorbable_p_mw"].transpose("time", "site").to_numpy()
     marginal = signals["marginal_curtailment"].transpose("time", "site").to_numpy()
+    is_congested = is_welcome_without_security(signals.transpose("time", "site"), theta)
     curtailed = {} if baseline is None else curtailed_by_cause(baseline)
     rows = []
     for j, site in enumerate(signals["site"].to_numpy()):
-        due = due_to_causes(power[:, j], curtailed)
+        due = due_to_causes(power[:, j], curtailed, is_congested[:, j])
         for first, last in rules.runs(marginal[:, j], power[:, j]):
             energy = float(power[first:last, j].sum()) * step_h
             mean = energy / (step_h * (last - first))
@@ -172,7 +175,22 @@ def curtailed_by_cause(dispatch: xr.Dataset) -> dict[str, FloatArray]:
     return {k: (v.sum("unit") if "unit" in v.dims else v).to_numpy() for k, v in parts.items()}
 
 
-def due_to_causes(absorbable_p_mw: FloatArray, curtailed: dict[str, FloatArray]) -> dict[str, FloatArray]:
+def is_welcome_without_security(signals: xr.Dataset, theta: float) -> BoolArray:
+    """Whether load would be welcome if no outage had to be survived, in the shape of the signals.
+
+    True everywhere where the signals do not tell, which are those of a dispatch without security.
+    """
+    name = "marginal_curtailment_without_security"
+    told = signals["marginal_curtailment"]
+    if name not in signals:
+        return np.ones(told.shape, dtype=bool)
+    welcome: BoolArray = signals[name].transpose(*told.dims).to_numpy() >= theta
+    return welcome
+
+
+def due_to_causes(
+    absorbable_p_mw: FloatArray, curtailed: dict[str, FloatArray], is_congested: BoolArray
+) -> dict[str, FloatArray]:
     """What a site can absorb, split by the causes that make it welcome, see the notes of `windows`.
 
     Parameters
@@ -181,6 +199,8 @@ def due_to_causes(absorbable_p_mw: FloatArray, curtailed: dict[str, FloatArray])
         What it can absorb. [MW]
     curtailed : dict of str to ndarray
         Curtailment of the grid by cause, of that shape, in the order in which limits are switched on. [MW]
+    is_congested : ndarray of bool
+        Where congestion may be a cause: load would be welcome at the site without security.
 
     Returns
     -------
@@ -190,7 +210,7 @@ def due_to_causes(absorbable_p_mw: FloatArray, curtailed: dict[str, FloatArray])
     parts, total = {}, np.zeros_like(absorbable_p_mw)
     explained = np.zeros_like(absorbable_p_mw)
     for cause, power in curtailed.items():
-        total = total + power
+        total = total + np.where(is_congested | (cause != "congestion"), power, 0.0)
         reached = np.maximum(explained, np.minimum(absorbable_p_mw, total))
         parts[cause] = reached - explained
         explained = reached

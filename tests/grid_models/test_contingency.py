@@ -224,6 +224,11 @@ def test_the_full_check_agrees_with_the_factors_on_rts_gmlc(rts: Grid) -> None:
     time = pd.date_range("2020-04-01", periods=3, freq="9h", tz="UTC")
     load, available = rts.load(time), rts.recorded(time)
     result = dispatch(rts, available.to_dataset(), load=load)
+    assert (
+        dispatch(rts, available.to_dataset(), load=load, security="n-1").attrs["islanding_outages"]
+        == "B11, C11"
+    )
+    assert "islanding_outages" not in result.attrs
     checked = full_check(rts, result)
     c = contingencies(rts, negligible_mw=-np.inf)
     _, loading = worst_post_contingency(result["line_p_mw"].to_numpy(), c)

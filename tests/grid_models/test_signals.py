@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grid_models import DispatchEngine, dispatch, relief_curves, signals
+from grid_models import DispatchEngine, dispatch, relief_curves, signals, windows
 from tests.grid_models.grids import labelled, small_grid
 from weather import InputError
 
@@ -55,6 +55,23 @@ def test_sites_are_told_price_and_carbon_of_their_bus() -> None:
         assert told[price].attrs["units"] == "USD/MWh"
         assert told.attrs["objective"] == objective
         assert {"lmp_per_mwh", "marginal_cost_per_mwh"} & set(told.data_vars) == {price}
+
+
+def test_of_a_secure_dispatch_one_is_told_what_security_is_to_blame_for() -> None:
+    # Two lines of 40 MW: 80 MW of wind could leave b1, but after an outage one line must take them all.
+    grid = small_grid(
+        2, [(0, 1, 40.0), (0, 1, 40.0)], generators=[(0, 200.0, 20.0)], units=[(1, "wind", 100.0)]
+    )
+    available = np.array([[60.0], [30.0], [100.0]])
+    generation, load = labelled(grid, TIME, np.tile([120.0, 0.0], (3, 1)), available)
+    baseline = dispatch(grid, generation, load=load, security="n-1")
+    engine = DispatchEngine(grid, security="n-1")
+    told = signals(engine, baseline, SITES.iloc[1:2], available, np.full((3, 1), 10.0))
+    np.testing.assert_allclose(told["marginal_curtailment"], [[1], [0], [1]], atol=1e-9)
+    np.testing.assert_allclose(told["marginal_curtailment_without_security"], [[0], [0], [1]], atol=1e-9)
+    assert windows(told, baseline=baseline)["cause"].tolist() == ["security", "congestion"]
+    with pytest.raises(InputError, match="baseline: security"):
+        signals(DispatchEngine(grid), baseline, SITES.iloc[1:2], available, np.full((3, 1), 10.0))
 
 
 def test_what_does_not_belong_together_is_named_at_once(solved: tuple) -> None:  # type: ignore[type-arg]

@@ -84,19 +84,27 @@ def test_causes_are_found_by_name_in_the_order_of_limits() -> None:
 
 def test_what_is_absorbable_is_split_by_causes_and_never_negative() -> None:
     # 50 MW absorbable: 20 of 20 by oversupply; congestion of -5 (the network helps); security 60.
-    parts = due_to_causes(
-        np.array([50.0, 4.0]),
-        {
-            "oversupply": np.array([20.0, 9.0]),
-            "congestion": np.array([-5.0, 1.0]),
-            "security": np.array([60.0, 0.0]),
-        },
-    )
-    assert {k: v.tolist() for k, v in parts.items()} == {
-        "oversupply": [20.0, 4.0],
-        "congestion": [0.0, 0.0],
-        "security": [30.0, 0.0],
+    curtailed = {
+        "oversupply": np.array([20.0, 9.0, 20.0, 20.0]),
+        "congestion": np.array([-5.0, 1.0, 25.0, 25.0]),
+        "security": np.array([60.0, 0.0, 60.0, 60.0]),
     }
+    # In the last step load would not be welcome here if only base-case limits were kept.
+    is_congested = np.array([True, True, True, False])
+    parts = due_to_causes(np.array([50.0, 4.0, 50.0, 50.0]), curtailed, is_congested)
+    assert {k: v.tolist() for k, v in parts.items()} == {
+        "oversupply": [20.0, 4.0, 20.0, 20.0],
+        "congestion": [0.0, 0.0, 25.0, 0.0],
+        "security": [30.0, 0.0, 5.0, 30.0],
+    }
+
+
+def test_congestion_elsewhere_is_not_the_cause_of_a_window() -> None:
+    baseline = dispatched(oversupply=[0.0] * 8, congestion=[90.0] * 8, security=[90.0] * 8)
+    for without, cause in ((0.2, "security"), (0.9, "congestion")):
+        base = STEADY["marginal_curtailment"] * 0.0 + without
+        told = STEADY.assign(marginal_curtailment_without_security=base.transpose("site", "time"))
+        assert set(windows(told, baseline=baseline)["cause"]) == {cause}
 
 
 def test_windows_of_several_grids_stand_in_one_table() -> None:
