@@ -25,6 +25,8 @@ from weather.sunposition import SUN_TIME_COLUMNS, SunPosition, sun_at
 __all__ = ["IAM_MODELS", "PvKind", "PvModel"]
 
 _SUN: Final = len(SUN_TIME_COLUMNS)
+_HORIZON: Final = 89.9
+"""Largest zenith for which shadows of rows are drawn. [degree]"""
 
 
 def _no_loss(aoi: FloatArray) -> FloatArray:
@@ -48,6 +50,7 @@ class PvKind(NamedTuple):
 
     tracking: str
     backtrack: bool
+    row_shading: bool
     iam: str
     diffuse_iam: bool
     temperature_model: str
@@ -55,6 +58,16 @@ class PvKind(NamedTuple):
     inverter: str
     rows: tuple[float, float, float] | None
     """Ground cover ratio [1], height and width of the rows [m] of two-sided modules."""
+
+
+class _Mount(NamedTuple):
+    """Orientation of modules, and of the axis they turn about (for fixed modules along the row). [degree]"""
+
+    tilt: FloatArray
+    azimuth: FloatArray
+    axis_tilt: FloatArray
+    axis_azimuth: FloatArray
+    rotation: FloatArray
 
 
 class _Light(NamedTuple):
@@ -121,8 +134,7 @@ class PvModel:
         sun = sun_at(by_time[:, :_SUN], *place, pressure, sky["temp_air"])
         albedo = sky["albedo"] if "albedo" in sky else of("albedo")
         light = _Light(sky["ghi"], sky["dni"], sky["dhi"], by_time[:, _SUN], albedo, sun)
-        tilt, azimuth = _orientation(kind, of, sun)
-        effective, poa_global = self._irradiance(kind, of, light, tilt, azimuth)
+        effective, poa_global = self._irradiance(kind, of, light, _mount(kind, of, sun))
         wind = (sky["cooling_wind"] if "cooling_wind" in sky else of("cooling_wind")) * of("wind_to_10_m")
         cell = CellWeather(poa_global, effective, sky["temp_air"], wind)
         temp_cell = CELL_TEMPERATURE_MODELS[kind.temperature_model](cell, of)
@@ -133,11 +145,10 @@ class PvModel:
         kind: PvKind,
         of: Callable[[str], FloatArray],
         light: _Light,
-        tilt: FloatArray,
-        azimuth: FloatArray,
+        mount: _Mount,
     ) -> tuple[FloatArray, FloatArray]:
         """Irradiance that reaches the cells, and all on the module. [W/m²]"""
-        sun = light.sun
+        sun, tilt, azimuth = light.sun, mount.tilt, mount.azimuth
         poa = plane_of_array(
             tilt,
             azimuth,
@@ -154,8 +165,11 @@ class PvModel:
         if kind.diffuse_iam:
             passes = pvlib.iam.martin_ruiz_diffuse(tilt)
             diffuse = poa["poa_sky_diffuse"] * passes["sky"] + poa["poa_ground_diffuse"] * passes["ground"]
-        effective = poa["poa_direct"] * IAM_MODELS[kind.iam](aoi) + diffuse
-        poa_global = poa["poa_global"]
+        direct, poa_global = poa["poa_direct"], poa["poa_global"]
+        if kind.row_shading:
+            direct = direct * _unshaded_share(mount, sun, of("gcr"))
+            poa_global = direct + poa["poa_diffuse"]
+        effective = direct * IAM_MODELS[kind.iam](aoi) + diffuse
         if kind.rows is not None:
             gcr, height_m, width_m = kind.rows
             rear = of("bifaciality") * rear_irradiance(
@@ -174,14 +188,13 @@ class PvModel:
         return effective, poa_global
 
 
-def _orientation(
-    kind: PvKind, of: Callable[[str], FloatArray], sun: SunPosition
-) -> tuple[FloatArray, FloatArray]:
-    """Tilt and azimuth of modules; trackers rest on their axis while the sun is down. [degree]"""
+def _mount(kind: PvKind, of: Callable[[str], FloatArray], sun: SunPosition) -> _Mount:
+    """Orientation of modules; trackers rest on their axis while the sun is down."""
     if kind.tracking == "fixed":
-        return of("tilt"), of("azimuth")
+        tilt, azimuth = of("tilt"), of("azimuth")
+        return _Mount(tilt, azimuth, np.zeros_like(tilt), azimuth - 90.0, tilt)
     axis_tilt, axis_azimuth, limit = of("axis_tilt"), of("axis_azimuth"), of("max_angle")
-    rotation = pvlib.tracking.singleaxis(
+    turned = pvlib.tracking.singleaxis(
         sun.apparent_zenith,
         sun.azimuth,
         axis_tilt=axis_tilt,
@@ -190,11 +203,28 @@ def _orientation(
         backtrack=kind.backtrack,
         gcr=of("gcr"),
     )
-    is_down = np.isnan(rotation["surface_tilt"])
-    return (
-        np.where(is_down, axis_tilt, rotation["surface_tilt"]),
-        np.where(is_down, axis_azimuth, rotation["surface_azimuth"]),
+    is_down = np.isnan(turned["surface_tilt"])
+    return _Mount(
+        np.where(is_down, axis_tilt, turned["surface_tilt"]),
+        np.where(is_down, axis_azimuth, turned["surface_azimuth"]),
+        axis_tilt,
+        axis_azimuth,
+        np.where(is_down, 0.0, turned["tracker_theta"]),
     )
+
+
+def _unshaded_share(mount: _Mount, sun: SunPosition, gcr: FloatArray) -> FloatArray:
+    """Share of a row's width that the row before it leaves in the sun. [1]"""
+    shaded = pvlib.shading.shaded_fraction1d(
+        np.minimum(sun.apparent_zenith, _HORIZON),
+        sun.azimuth,
+        mount.axis_azimuth,
+        mount.rotation,
+        collector_width=gcr,
+        pitch=1.0,
+        axis_tilt=mount.axis_tilt,
+    )
+    return np.asarray(1.0 - shaded, dtype=np.float64)
 
 
 def _ac_power(

@@ -53,6 +53,9 @@ PV_PARAMETERS: Final[Mapping[str, Parameter]] = {
     ),
     "max_angle": Parameter(60.0, "degree", "largest rotation of a tracker (PVWatts 5: ±60)", 0.0, 90.0),
     "backtrack": Parameter(True, "", "trackers turn back to avoid shading each other"),
+    "row_shading": Parameter(
+        False, "", "whether rows shade each other's beam, by area (off: it is in `shading_loss`)"
+    ),
     "gcr": Parameter(0.4, "1", "ground cover ratio of rows (PVWatts 5: 0.4)", 0.01, 1.0),
     "dc_ac_ratio": Parameter(1.2, "1", "DC rating over AC rating (PVWatts 5: 1.2)", 0.1, 5.0),
     **PV_LOSSES,
@@ -225,6 +228,7 @@ def _kind(unit: pd.Series) -> PvKind:
     return PvKind(
         tracking=str(unit["tracking"]),
         backtrack=bool(unit["backtrack"]) or unit["tracking"] == "fixed",
+        row_shading=bool(unit["row_shading"]),
         iam=str(unit["iam"]),
         diffuse_iam=bool(unit["diffuse_iam"]),
         temperature_model=str(unit["temperature_model"]),

@@ -177,6 +177,25 @@ def test_fixed_modules_face_the_equator_at_the_tilt_that_yields_most(weather: xr
         assert (pv_power(year, stated.assign(tilt=tilt + off)).sum("time") < best).all()
 
 
+def test_rows_shade_each_other_at_low_sun_unless_they_turn_back(
+    weather: xr.Dataset, plants: pd.DataFrame
+) -> None:
+    lone = plants.loc[["c"]].assign(axis_tilt=0.0, axis_azimuth=180.0, gcr=0.5, dc_ac_ratio=0.9)
+    energy = {
+        (back, shaded): float(pv_power(weather, lone.assign(backtrack=back, row_shading=shaded)).sum())
+        for back in (True, False)
+        for shaded in (True, False)
+    }
+    # What turning back gives up of the beam it saves in shade.
+    assert energy[True, True] == pytest.approx(energy[True, False], rel=1e-6)
+    assert energy[False, True] < 0.97 * energy[False, False]
+    assert energy[False, True] == pytest.approx(energy[True, True], rel=0.03)
+    flat = plants.loc[["a"]].assign(tilt=0.0)
+    np.testing.assert_allclose(
+        pv_power(weather, flat.assign(row_shading=True)), pv_power(weather, flat), rtol=1e-9
+    )
+
+
 def test_two_sided_modules_gain_what_the_ground_reflects(weather: xr.Dataset, plants: pd.DataFrame) -> None:
     flat = plants.loc[["c"]].assign(dc_ac_ratio=0.8)  # no clipping
     front, both, bright = (
