@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.linalg import block_diag
 from scipy.optimize import linprog
 
-from grid_models import DispatchEngine, ReliefCurve, ReliefModel, dispatch, relief_curves
+from grid_models import DispatchEngine, ReliefCurve, ReliefModel, Slack, always_on, dispatch, relief_curves
 from tests.grid_models.grids import labelled
 from tests.grid_models.reference import Formulation
 from tests.strategies import Case, cases
@@ -58,10 +58,12 @@ def test_bound_is_the_joint_programme_over_all_steps(
     for load, available, most in zip(case.load_p_mw, case.available_p_mw, size, strict=True):
         before = engine.solve(load, available)
         curtailed = float(before.curtailed_p_mw.sum())
-        slack = {"shed_p_mw": before.shed_p_mw + 1e-9, "dump_p_mw": before.dump_p_mw + 1e-9}
-        curves.append(model.relief_curve(load, available, most, curtailed, **slack))
+        shed, dump = before.shed_p_mw + 1e-6, before.dump_p_mw + 1e-6
+        slack = Slack(shed[None], dump[None], np.zeros((1, 2)))
+        inputs = always_on(engine.problem, load[None], available[None])
+        curves.append(model.relief_curve(inputs, most, curtailed, slack))
         form = Formulation(case.grid, load, available, bus, most)
-        form.high[form.shed], form.high[form.dump] = slack["shed_p_mw"], slack["dump_p_mw"]
+        form.high[form.shed], form.high[form.dump] = shed, dump
         forms.append(form)
         least += curtailed
     energy = share * step_h * size.sum()
