@@ -332,7 +332,17 @@ def build_problem(grid: Grid) -> Problem:
 
 
 def always_on(problem: Problem, load_p_mw: FloatArray, available_p_mw: FloatArray) -> Inputs:
-    """Inputs of steps in which every generator may run and nothing else is injected."""
+    """Inputs of steps in which every generator may run and nothing else is injected.
+
+    Parameters
+    ----------
+    problem : Problem
+        The grid's arrays.
+    load_p_mw : ndarray (step, bus)
+        Demand. [MW]
+    available_p_mw : ndarray (step, unit)
+        What the weather allows. [MW]
+    """
     n_step = len(load_p_mw)
     return Inputs(
         np.ascontiguousarray(load_p_mw, dtype=float),
