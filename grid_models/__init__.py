@@ -37,6 +37,7 @@ from grid_models.signals import relief_curves, signals
 from grid_models.validation import assert_valid_grid, validate_grid
 from grid_models.variables import GENERATION, LOAD, check_generation, check_load, generation_dataset
 from grid_models.window_forecast import forecast_windows, window_outlook
+from grid_models.voltage import dispatch_ac
 from grid_models.windows import window_statistics, windows
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "check_load",
     "contingencies",
     "dispatch",
+    "dispatch_ac",
     "dispatch_dataset",
     "emission_factor_kg_per_mwh",
     "explain_dispatch",
