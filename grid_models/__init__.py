@@ -36,8 +36,8 @@ from grid_models.signal_forecast import available_at, forecast_signals, latest_a
 from grid_models.signals import relief_curves, signals
 from grid_models.validation import assert_valid_grid, validate_grid
 from grid_models.variables import GENERATION, LOAD, check_generation, check_load, generation_dataset
-from grid_models.window_forecast import forecast_windows, window_outlook
 from grid_models.voltage import dispatch_ac
+from grid_models.window_forecast import forecast_windows, window_outlook
 from grid_models.windows import window_statistics, windows
 
 __all__ = [
