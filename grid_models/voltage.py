@@ -204,13 +204,14 @@ def _reactive(grid: Grid, load_q_mvar: xr.DataArray, generation: xr.Dataset) -> 
         findings.add("load_q_mvar", "has values that are not finite", "fill gaps by a named rule")
     findings.raise_if_any(f"AC dispatch of grid {grid.name!r}")
     ordered = load_q_mvar.transpose("time", "bus").sel(bus=buses.to_numpy(dtype=object))
-    return ordered.to_numpy().astype(float)
+    result: FloatArray = ordered.to_numpy().astype(float)
+    return result
 
 
 def _by_bus(grid: Grid, name: str, given: float | Mapping[str, float] | None, default: float) -> FloatArray:
     """Limits of all buses: as given, else of the table, else the default. [pu]"""
     own = grid.buses.get(name, pd.Series(np.nan, index=grid.buses.index))
-    result = own.to_numpy(dtype=float).copy()
+    result: FloatArray = own.to_numpy(dtype=float).copy()
     result[np.isnan(result)] = default
     findings = Findings()
     if isinstance(given, Mapping):
@@ -241,26 +242,10 @@ def _warn(result: xr.Dataset, loading_max_percent: float) -> None:
     """Say in words where limits could not be kept, and how many steps may curtail more than the least."""
     missed = np.flatnonzero(result["violation_pu"].to_numpy() > _TOLERATED_PU)
     if len(missed):
-        first = missed[0]
-        step = result.isel(time=first)
-        over = np.maximum(step["vm_pu"] - step["vm_max_pu"], step["vm_min_pu"] - step["vm_pu"])
-        overload = step["loading_percent"] / 100.0 - loading_max_percent / 100.0
-        worst = [
-            (
-                float(over.max()),
-                f"bus {over['bus'].to_numpy()[int(over.argmax())]!r} is at "
-                f"{float(step['vm_pu'][int(over.argmax())]):.4f} pu",
-            ),
-            (
-                float(overload.max()),
-                f"line {overload['line'].to_numpy()[int(overload.argmax())]!r} is at "
-                f"{float(step['loading_percent'][int(overload.argmax())]):.1f} %",
-            ),
-        ]
-        where = max(worst)[1]
+        time = result["time"].to_index()[missed[0]]
         warnings.warn(
             f"{len(missed)} of {result.sizes['time']} steps keep no AC limits even with infeed held back and "
-            f"load shed; first at {result['time'].to_index()[first]}, where {where}",
+            f"load shed; first at {time}, where {_worst(result, int(missed[0]), loading_max_percent)}",
             stacklevel=3,
         )
     open_steps = int((~result["converged"].to_numpy()).sum())
@@ -270,3 +255,15 @@ def _warn(result: xr.Dataset, loading_max_percent: float) -> None:
             "curtailed than needed",
             stacklevel=3,
         )
+
+
+def _worst(result: xr.Dataset, step: int, loading_max_percent: float) -> str:
+    """Say which bus or line is furthest beyond its limit."""
+    vm = result["vm_pu"].to_numpy()[step]
+    loading = result["loading_percent"].to_numpy()[step]
+    over = np.maximum(vm - result["vm_max_pu"].to_numpy(), result["vm_min_pu"].to_numpy() - vm)
+    bus = int(np.argmax(over))
+    if len(loading) and (loading.max() - loading_max_percent) / 100.0 > over[bus]:
+        line = int(np.argmax(loading))
+        return f"line {result['line'].to_numpy()[line]!r} is at {loading[line]:.1f} %"
+    return f"bus {result['bus'].to_numpy()[bus]!r} is at {vm[bus]:.4f} pu"

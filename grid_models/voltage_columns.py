@@ -252,7 +252,8 @@ def _groups(grid: Grid, unit_bus: IntArray, tangent: FloatArray) -> tuple[IntArr
         strict=True,
     )
     found: dict[tuple[object, ...], int] = {}
-    group, first = np.full(len(units), -1, dtype=np.int64), []
+    group = np.full(len(units), -1, dtype=np.int64)
+    first: list[int] = []
     for unit, (key, dispatchable) in enumerate(zip(keys, units["dispatchable"], strict=True)):
         if dispatchable:
             if key not in found:
