@@ -24,6 +24,7 @@ _BASE_KV, _BUS_TYPE = 9, 1
 _NO_BUS = 4
 # Elements of a net that are not translated.
 _UNSUPPORTED = (
+    "asymmetric_sgen",
     "bus_dc",
     "line_dc",
     "load_dc",

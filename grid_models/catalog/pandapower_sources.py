@@ -35,7 +35,6 @@ FUEL_OF_TYPE: Mapping[str, str] = {
     "oil": "oil",
     "waste": "waste",
 }
-_WITHOUT_ORDERS = ("asymmetric_sgen",)
 
 
 def sources_of(net: pandapowerNet, network: Network) -> pd.DataFrame:

@@ -259,3 +259,32 @@ def test_case118_takes_renewables_and_ratings_in_one_call() -> None:
     assert set(grid.units["bus"]) == set(load.nlargest(5).index)
     assert np.isfinite(grid.lines["rate_mw"]).all()
     assert grid.lines.loc["branch_8", "rate_mw"] == 500.0
+
+
+def admittance(case: str) -> np.ndarray:
+    """Bus admittances by the definition of MATPOWER's branch model. [pu]"""
+    tables = read_matpower(case)
+    position = {bus: k for k, bus in enumerate(tables.bus["BUS_I"])}
+    matrix = np.diag((tables.bus["GS"] + 1j * tables.bus["BS"]).to_numpy() / tables.base_mva)
+    for row in tables.branch[tables.branch["BR_STATUS"] > 0].itertuples():
+        start, end = position[row.F_BUS], position[row.T_BUS]
+        series = 1 / (row.BR_R + 1j * row.BR_X)
+        tap = (row.TAP or 1.0) * np.exp(1j * np.deg2rad(row.SHIFT))
+        matrix[start, start] += (series + 0.5j * row.BR_B) / abs(tap) ** 2
+        matrix[end, end] += series + 0.5j * row.BR_B
+        matrix[start, end] -= series / np.conj(tap)
+        matrix[end, start] -= series / tap
+    return matrix
+
+
+@pytest.mark.parametrize("case", ["case118", "case_RTS_GMLC"])
+def test_the_ac_power_flow_of_the_net_solves_the_equations_of_matpower(case: str) -> None:
+    # Ratios at the low-voltage side (RTS-GMLC) and charging of transformers (IEEE 118) included.
+    net = load_grid("matpower", case=case).net
+    pp.runpp(net, numba=False)
+    voltage = net.res_bus["vm_pu"].to_numpy() * np.exp(1j * np.deg2rad(net.res_bus["va_degree"].to_numpy()))
+    bus = read_matpower(case).bus
+    injected = voltage * np.conj(admittance(case) @ voltage)
+    is_load_bus = (bus["BUS_TYPE"] == 1).to_numpy()
+    expected = -(bus["PD"] + 1j * bus["QD"]).to_numpy() / 100.0
+    np.testing.assert_allclose(injected[is_load_bus], expected[is_load_bus], atol=1e-6)
