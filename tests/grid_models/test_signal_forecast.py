@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from distributed import Client, LocalCluster
 
 from grid_models import (
     DispatchEngine,
@@ -93,6 +94,24 @@ def test_a_single_member_is_told_what_signals_tell(engine: DispatchEngine) -> No
         expected = signals(engine, baseline, SITES, wind[i][:, None], size, alone=False)
         for name in expected.data_vars:
             np.testing.assert_array_equal(result[name].isel(init_time=i, member=0), expected[name])
+
+
+def test_secure_forecasts_tell_what_security_is_to_blame_for_whoever_computes_them() -> None:
+    # One line more: of 50 MW of wind 10 are used at b1, 40 could leave, but after an outage only 25 can.
+    grid = small_grid(
+        2, [(0, 1, 25.0), (0, 1, 25.0)], generators=[(0, 100.0, 20.0)], units=[(1, "wind", 80.0)]
+    )
+    secure, wind = DispatchEngine(grid, security="n-1"), np.array([[[50.0], [80.0], [0.0]]] * 2)
+    local = forecast_signals(secure, generation(wind), constant_load(), SITES, SITE_MAX)
+    np.testing.assert_allclose(local["curtailed_security_p_mw"][0, :, 0], [15.0, 25.0, 0.0], atol=1e-6)
+    welcome = local["marginal_curtailment_without_security"].sel(site="far")[0, :, 0]
+    np.testing.assert_allclose(welcome, [0.0, 1.0, 0.0], atol=1e-9)
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        remote = forecast_signals(secure, generation(wind), constant_load(), SITES, SITE_MAX, client=client)
+    xr.testing.assert_identical(remote, local)
 
 
 def persistence(actual_mw: np.ndarray, init_hours: list[int]) -> xr.Dataset:
