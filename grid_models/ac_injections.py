@@ -76,6 +76,11 @@ class Injections:
         """Some of the steps."""
         return Injections(**{f"{element}_{column}": v[steps] for element, column, v in self.given()})
 
+    def mean(self) -> Injections:
+        """Their means over time, as one step."""
+        means = {f"{element}_{column}": v.mean(axis=0)[None] for element, column, v in self.given()}
+        return Injections(**means)
+
     def completed(self, net: pandapowerNet) -> Injections:
         """All set-points: what is left out has the values of a net in every step."""
         given = {(element, column): values for element, column, values in self.given()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,6 @@ TOLERANCE_PU = 1e-8
 MAX_ITERATIONS = 20
 #: Iterations of Newton's method that share a factorisation of the Jacobian.
 FACTORISE_EVERY = 3
-# Position 1 of lightsim2grid's integer parameters of an algorithm: factorise every so many iterations.
-_EVERY_N = int(RefactorPolicyType.EveryN)
 # Reactive power of sources is not limited here: they hold their voltage whatever it takes.
 _UNLIMITED_MVAR = 1e9
 
@@ -35,7 +34,7 @@ def reason_against(network: AcNetwork) -> str:
 
 
 def lightsim_grid(network: AcNetwork) -> LSGrid:
-    """Build the grid of lightsim2grid that has the admittances, sources and base case of a network.
+    """Build the grid of lightsim2grid that has the admittances, sources and voltages of a network.
 
     pandapower's own admittances are taken over instead of its elements: every branch is a transformer with
     its series impedance, ratio and shift, which gives the off-diagonal admittances, and whatever the diagonal
@@ -51,7 +50,7 @@ def lightsim_grid(network: AcNetwork) -> LSGrid:
     np.add.at(shunt, ends[1], -network.base_mva / network.series)
     sources = np.concatenate([network.references, network.held]).astype(np.int32)
     limit = np.full(len(sources), _UNLIMITED_MVAR)
-    load = -network.injection * network.base_mva
+    load = -network.base_mva * network.voltage * np.conj(network.admittance @ network.voltage)
     grid = LSGrid()
     grid.set_sn_mva(network.base_mva)
     grid.init_bus(network.n_node, 1, network.base_kv, 0, n_branch)
@@ -73,14 +72,33 @@ def lightsim_grid(network: AcNetwork) -> LSGrid:
     return grid
 
 
+def started_at(network: AcNetwork, injection_mva: ComplexArray) -> AcNetwork:
+    """Return a network with the voltages of other injections, from which its steps are solved.
+
+    The nearer these are to the steps, the fewer iterations they take. Where they have no solution, the
+    network's own voltages stay.
+
+    Parameters
+    ----------
+    network : AcNetwork
+        Network that `reason_against` has nothing against.
+    injection_mva : ndarray (node)
+        Generation less load, complex. [MVA]
+    """
+    voltage, converged = solve(network, injection_mva[None])
+    if not converged[0]:
+        return network
+    return replace(network, voltage=voltage[0])
+
+
 def solve(
     network: AcNetwork, injection_mva: ComplexArray, *, threads: int = 1
 ) -> tuple[ComplexArray, BoolArray]:
     """Solve steps, each from the same start, so that none depends on another.
 
-    Newton's method factorises its Jacobian in every third iteration, which is fastest. A step that does not
-    converge in this way from the network's own operating point is tried again with every iteration's
-    Jacobian, and once more from free voltages of 1 pu.
+    Newton's method starts at the network's own voltages and factorises its Jacobian in every third
+    iteration, which is fastest. A step that does not converge in this way is tried again with every
+    iteration's Jacobian, and once more from free voltages of 1 pu.
 
     Parameters
     ----------
@@ -104,16 +122,25 @@ def solve(
     flat[fixed] = network.voltage[fixed]
     voltage = np.empty(injection_mva.shape, dtype=complex)
     converged = np.zeros(len(voltage), dtype=bool)
-    for start, every in ((network.voltage, FACTORISE_EVERY), (network.voltage, 1), (flat, 1)):
+    attempts = (
+        (network.voltage, RefactorPolicyType.EveryN),
+        (network.voltage, RefactorPolicyType.AlwaysRefactor),
+        (flat, RefactorPolicyType.AlwaysRefactor),
+    )
+    for start, policy in attempts:
         left = np.flatnonzero(~converged)
         if len(left):
-            voltage[left], converged[left] = _sweep(grid, start, injection_mva[left], every, threads)
+            voltage[left], converged[left] = _sweep(grid, start, injection_mva[left], policy, threads)
     voltage[~converged] = np.nan + 1j * np.nan
     return voltage, converged
 
 
 def _sweep(
-    grid: LSGrid, start: ComplexArray, injection_mva: ComplexArray, factorise_every: int, threads: int
+    grid: LSGrid,
+    start: ComplexArray,
+    injection_mva: ComplexArray,
+    policy: RefactorPolicyType,
+    threads: int,
 ) -> tuple[ComplexArray, BoolArray]:
     """Solve steps from a common start.
 
@@ -123,7 +150,8 @@ def _sweep(
     sweep = InjectionSweepCPP(grid)
     sweep.change_algorithm(AlgorithmType.NRSing_KLU)
     config = sweep.get_algo_config()
-    config.int_params = [*config.int_params[:1], _EVERY_N, *config.int_params[2:3], factorise_every]
+    scaling, _, search, _ = config.int_params
+    config.int_params = [scaling, int(policy), search, FACTORISE_EVERY]
     sweep.set_algo_config(config)
     sweep.nb_thread = threads
     sweep.modify_load_p(np.ascontiguousarray(-injection_mva.real))

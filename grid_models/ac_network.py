@@ -33,7 +33,7 @@ class AcNetwork:
     references, held : ndarray of int
         Nodes of fixed voltage and angle; other nodes at which a source holds the voltage magnitude.
     voltage : ndarray (node)
-        Solution of the operating point that `runpp` solved, complex. [pu]
+        Solution of the operating point that `runpp` solved, or another one to start from, complex. [pu]
     injection : ndarray (node)
         Generation less load of that operating point, complex; without the sources of the references. [pu]
     admittance : csr_array (node, node)

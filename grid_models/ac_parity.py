@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid_models import ac_lightsim, ac_pandapower
-from grid_models._arrays import IntArray
+from grid_models._arrays import BoolArray, ComplexArray, IntArray
 from grid_models.ac_injections import Injections, node_injections
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ class Parity:
     step_s: float = np.nan
 
 
-def check_parity(net: pandapowerNet, network: AcNetwork, injections: Injections, n_steps: int) -> Parity:
+def check_parity(
+    net: pandapowerNet, network: AcNetwork, injections: Injections, n_steps: int
+) -> tuple[AcNetwork, Parity]:
     """Compare both engines at the operating point of the model and at some of the steps to come.
 
     A step that `runpp` solves and the fast engine does not is a reason to refuse it. The reverse is not: all
@@ -60,6 +62,13 @@ def check_parity(net: pandapowerNet, network: AcNetwork, injections: Injections,
         Checked set-points.
     n_steps : int
         How many steps to compare: those with the least and the greatest power, others evenly spaced.
+
+    Returns
+    -------
+    start : AcNetwork
+        The model as the fast engine was tried with it: with the voltages of the mean set-points.
+    parity : Parity
+        The comparison.
     """
     steps = sampled_steps(injections, n_steps)
     began = time.perf_counter()
@@ -67,18 +76,30 @@ def check_parity(net: pandapowerNet, network: AcNetwork, injections: Injections,
     step_s = (time.perf_counter() - began) / len(steps)
     reason = ac_lightsim.reason_against(network)
     if reason:
-        return Parity(reason=reason, step_s=step_s)
+        return network, Parity(reason=reason, step_s=step_s)
     power = node_injections(network, net, injections.at(steps))
     power = np.concatenate([network.injection[None] * network.base_mva, power])
     try:
-        voltage, converged = ac_lightsim.solve(network, power)
+        start = ac_lightsim.started_at(network, node_injections(network, net, injections.mean())[0])
+        voltage, converged = ac_lightsim.solve(start, power)
     except RuntimeError as error:
-        return Parity(reason=f"lightsim2grid refuses it: {error}", step_s=step_s)
+        return network, Parity(reason=f"lightsim2grid refuses it: {error}", step_s=step_s)
     reference = np.concatenate([network.voltage[None], reference])
     is_solved = np.concatenate([[True], is_solved])
-    is_both = is_solved & converged
+    return start, _compared(voltage, converged, reference, is_solved, step_s)
+
+
+def _compared(
+    voltage: ComplexArray,
+    converged: BoolArray,
+    reference: ComplexArray,
+    is_solved: BoolArray,
+    step_s: float,
+) -> Parity:
+    """Compare voltages (operating point, node) with those of `runpp`, and which were found."""
+    is_both, n_lost = is_solved & converged, int((is_solved & ~converged).sum())
     difference = float(np.abs(voltage - reference)[is_both].max()) if is_both.any() else np.nan
-    n_lost = int((is_solved & ~converged).sum())
+    reason = ""
     if n_lost:
         reason = f"it finds no solution of {n_lost} operating point(s) that runpp solves"
     elif difference > PARITY_PU:
@@ -87,9 +108,10 @@ def check_parity(net: pandapowerNet, network: AcNetwork, injections: Injections,
 
 
 def sampled_steps(injections: Injections, n_steps: int) -> IntArray:
-    """Steps to compare: the first ones of least and greatest power, others evenly spaced."""
+    """Steps to compare: the first ones of greatest and least power, others evenly spaced in between."""
     power = [np.abs(values).sum(axis=1) for _, column, values in injections.given() if column == "p_mw"]
     total = np.sum(power, axis=0) if power else np.zeros(injections.n_step)
-    even = np.linspace(0, len(total) - 1, max(n_steps - 2, 0)).round().astype(np.int64)
+    n_even = max(n_steps - 2, 0)
+    even = ((np.arange(n_even) + 0.5) / max(n_even, 1) * len(total)).astype(np.int64)
     chosen = np.concatenate([[int(np.argmax(total)), int(np.argmin(total))][:n_steps], even])
     return np.unique(chosen).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -30,9 +31,9 @@ def ac_series(
     injections: Injections,
     *,
     engine: AcEngine = "auto",
-    parity_steps: int = 5,
+    parity_steps: int = 4,
     block_steps: int = 1024,
-    threads: int = 1,
+    threads: int | None = None,
     client: Client | None = None,
 ) -> xr.Dataset:
     """Solve the AC power flow of a net for many steps.
@@ -50,8 +51,8 @@ def ac_series(
         Steps of the series that are compared, besides the base case of the net.
     block_steps : int
         Steps solved at a time: bounds the memory that is not part of the result.
-    threads : int
-        Threads that lightsim2grid uses for a block.
+    threads : int, optional
+        Threads that lightsim2grid uses for a block. Default: one per core, or one with a `client`.
     client : distributed.Client, optional
         Solve blocks on its workers.
 
@@ -84,38 +85,46 @@ def ac_series(
     base, is_base = solved_copy(net)
     injections = injections if is_base else injections.completed(net)
     network = read_network(base)
-    is_fast, parity = _choose(engine, base, network, injections, parity_steps)
+    start, parity = _choose(engine, base, network, injections, parity_steps)
+    model, is_fast = (network, False) if start is None else (start, True)
+    workers = threads or (1 if client is not None else _n_core())
     parts = [slice(i, i + block_steps) for i in range(0, injections.n_step, block_steps)]
     if client is None:
-        blocks = [_solve_block(base, network, injections.at(p), is_fast, threads) for p in parts]
+        blocks = [_solve_block(base, model, injections.at(p), is_fast, workers) for p in parts]
     else:
-        shared = client.scatter(base, broadcast=True), client.scatter(network, broadcast=True)
-        work = [client.submit(_solve_block, *shared, injections.at(p), is_fast, threads) for p in parts]
+        shared = client.scatter(base, broadcast=True), client.scatter(model, broadcast=True)
+        work = [client.submit(_solve_block, *shared, injections.at(p), is_fast, workers) for p in parts]
         blocks = client.gather(work)
     solved = results_dataset(net, {key: np.concatenate([b[key] for b in blocks]) for key in blocks[0]})
     return _described(solved, is_fast, parity)
 
 
-def _check_options(engine: str, parity_steps: int, block_steps: int, threads: int) -> None:
+def _n_core() -> int:
+    """Cores this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
+
+
+def _check_options(engine: str, parity_steps: int, block_steps: int, threads: int | None) -> None:
     """Refuse options without a meaning."""
     findings = Findings()
     if engine not in get_args(AcEngine):
         findings.add("engine", f"{engine!r} is unknown", "use one of " + ", ".join(get_args(AcEngine)))
     for name, value in (("parity_steps", parity_steps), ("block_steps", block_steps), ("threads", threads)):
-        if value < 1:
+        if value is not None and value < 1:
             findings.add(name, f"is {value}", "give at least 1")
     findings.raise_if_any("AC power flow")
 
 
 def _choose(
     engine: AcEngine, net: pandapowerNet, network: AcNetwork, injections: Injections, parity_steps: int
-) -> tuple[bool, Parity]:
-    """Whether the fast engine is taken, and the comparison that decides it."""
+) -> tuple[AcNetwork | None, Parity]:
+    """Model to start the fast engine with, None where it is not taken, and the comparison that decides it."""
     from grid_models.ac_parity import Parity, check_parity
 
     if engine == "pandapower":
-        return False, Parity()
-    parity = check_parity(net, network, injections, parity_steps)
+        return None, Parity()
+    start, parity = check_parity(net, network, injections, parity_steps)
     if parity.reason and engine == "lightsim2grid":
         remedy = "use engine 'auto' or 'pandapower'"
         finding = Finding(f"net {net.name!r}", f"lightsim2grid is refused: {parity.reason}", remedy)
@@ -124,7 +133,7 @@ def _choose(
         cost = f"{parity.step_s * 1e3:.0f} ms a step, {parity.step_s * injections.n_step:.0f} s in all"
         what = f"lightsim2grid is refused for net {net.name!r}: {parity.reason}"
         warnings.warn(f"{what}. pandapower.runpp solves every step instead: {cost}", stacklevel=3)
-    return not parity.reason, parity
+    return (None if parity.reason else start), parity
 
 
 def _solve_block(

@@ -33,9 +33,9 @@ def power_flow(
     flexible_tan_phi: float = 0.0,
     slack: Slack = "reference",
     engine: AcEngine = "auto",
-    parity_steps: int = 5,
+    parity_steps: int = 4,
     block_steps: int = 1024,
-    threads: int = 1,
+    threads: int | None = None,
     client: Client | None = None,
 ) -> xr.Dataset:
     """Solve the AC power flow of every step of a dispatch.
