@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grid_models import ac_pandapower
 from grid_models._arrays import BoolArray, ComplexArray, FloatArray, IntArray
 from grid_models.ac_injections import SET_POINTS
-from grid_models.ac_network import AcNetwork, read_network
 from weather import Finding, InputError
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
 
+    from grid_models.ac_network import AcNetwork
     from grid_models.grid import Grid
 
 #: A rating from here on is no limit. [kA]
@@ -92,12 +91,16 @@ def read_model(grid: Grid, *, stiff_interchanges: bool = True) -> AcModel:
     InputError
         If the power flow has no solution even without load and infeed.
     """
+    # Imported here because pandapower takes seconds to import and only AC dispatch needs it.
+    from grid_models.ac_network import read_network
+    from grid_models.ac_pandapower import solved_copy
+
     net = copy.deepcopy(grid.net)
     for element, column in SET_POINTS:
         net[element][column] = 0.0
     if stiff_interchanges:
         _hold_angles(grid, net)
-    net, _ = ac_pandapower.solved_copy(net)
+    net, _ = solved_copy(net)
     network = read_network(net)
     branch, limit = _branches(grid, net, network)
     node = network.nodes_of(grid.buses["pp_index"].to_numpy(), net)
