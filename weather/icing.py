@@ -65,9 +65,8 @@ def cold_share(
 
     Examples
     --------
-    >>> cold = cold_share(np.array([5.0, -5.0, -25.0]), np.array([False, True, False]), *map(np.array, (0.3,
-    -20.0)))
-    >>> cold.tolist()
+    >>> temp_air, icing = np.array([5.0, -5.0, -25.0]), np.array([False, True, False])
+    >>> cold_share(temp_air, icing, np.array(0.3), np.array(-20.0)).tolist()
     [1.0, 0.7, 0.0]
     """
     return np.where(temp_air < stop_below, 0.0, np.where(icing, 1.0 - icing_loss, 1.0))

@@ -269,3 +269,28 @@ def test_what_is_not_used_may_be_missing(weather: xr.Dataset) -> None:
 def test_library_of_turbines() -> None:
     assert {"V112/3000", "E-126/4200", "GE120/2500"} <= set(turbine_types())
     assert WIND_PARAMETERS["turbine_type"].default in turbine_types()
+
+
+def test_published_example_of_windpowerlib() -> None:
+    # Its own test of the chain: E-126/4200 at 100 m, power law with the exponent of a roughness of 0.15 m,
+    # density correction; 267 and 266 K at 10 m, here brought to 2 m with the chain's gradient.
+    exponent = 1.0 / np.log(100.0 / 0.15)
+    sky = xr.Dataset(
+        {
+            "wind_speed": (("time", "height", "site"), [[[5.0]], [[6.5]]]),
+            "temp_air": (("time", "site"), [[267.0 - 273.15 + 0.052], [266.0 - 273.15 + 0.052]]),
+            "pressure": (("time", "site"), [[101125.0], [101000.0]]),
+        },
+        coords={
+            "time": pd.date_range("2020-01-01", periods=2, freq="h"),
+            "height": [10.0],
+            "site": ["mojave"],
+        },
+    )
+    table = plants(
+        **{**PLAIN, "turbine_type": "E-126/4200", "hub_height_m": 100.0},
+        day_shear_exponent=exponent,
+        night_shear_exponent=exponent,
+    )
+    watt = wind_power(with_metadata(sky), table).to_numpy()[:, 0] / 90.0 * 4.2e6
+    np.testing.assert_allclose(watt, [1366958.544547462, 2823402.837201821], rtol=1e-9)
