@@ -25,7 +25,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import TypeVar
 
@@ -97,6 +97,7 @@ class Peer:
     objective_difference: float
     allowed: float
     peak_rss_mb: float
+    not_converged: int = 0
 
 
 def main() -> None:
@@ -303,22 +304,32 @@ def by_rundcopp(p: Problem, row: Ours, cost: np.ndarray, count: int) -> Peer:
         grid, inputs, engine, idle = p.grid, p.inputs, None, 0.0
     steps = np.flatnonzero(np.isfinite(cost))
     cpu = wall = difference = 0.0
+    done = failed = 0
     chosen = steps[np.linspace(0, len(steps) - 1, count + 1).astype(int)]
     for k in chosen:
         net = opf_net(grid, inputs.load_p_mw[k], inputs.available_p_mw[k])
-        _, spent = timed(lambda net=net: pp.rundcopp(net))  # type: ignore[misc]
+        try:
+            _, spent = timed(lambda net=net: pp.rundcopp(net))  # type: ignore[misc]
+        except pp.OPFNotConverged:
+            failed += 1
+            continue
         if k != chosen[0]:  # the first call compiles
+            done += 1
             cpu, wall = cpu + spent.cpu_s, wall + spent.wall_s
         here = cost[k]
         if engine is not None:
             here = engine.solve(inputs.load_p_mw[k], inputs.available_p_mw[k]).cost - idle
         difference = max(difference, _relative(here, float(net.res_cost)))
-    return peer(row, "pandapower.rundcopp", count, Timed(cpu, wall), difference, RUNDCOPP_RELATIVE)
+    if not done:
+        raise SystemExit(f"rundcopp converged in none of {failed} steps of {p.name}")
+    found = peer(row, "pandapower.rundcopp", done, Timed(cpu, wall), difference, RUNDCOPP_RELATIVE)
+    return replace(found, not_converged=failed)
 
 
 def peer(row: Ours, name: str, steps: int, spent: Timed, difference: float, allowed: float) -> Peer:
     """Put a peer beside us."""
     per_step = 1e3 * spent.cpu_s / steps
+    print(f"{row.name}: {name} took {per_step:.1f} ms per step", flush=True)
     return Peer(
         name=row.name,
         peer=name,
