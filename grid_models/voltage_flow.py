@@ -230,14 +230,19 @@ class LinearFlow:
         return self._solved(gradient)
 
     def of_loading(self, lines: IntArray) -> Derivatives:
-        """Derivatives of the loading of lines, at their end that is loaded more. [1/MW, 1/Mvar]"""
+        """Derivatives of the loading of lines, at their end that is loaded more. [1/MW, 1/Mvar]
+
+        A line without current has none: any change loads it, so 0, the mean of both directions, is told.
+        """
         model, pattern, voltage = self.model, self.pattern, self.voltage
         start, end = (current[lines] for current in model.currents(voltage))
         limit_from, limit_to = model.limit_from[lines], model.limit_to[lines]
         at_from = np.abs(start) / limit_from >= np.abs(end) / limit_to
         current, limit = np.where(at_from, start, end), np.where(at_from, limit_from, limit_to)
         admittance = np.where(at_from, model.y_from[:, lines], model.y_to[:, lines])
-        weight = current.conj() / (np.abs(current) * limit) * admittance
+        magnitude = np.abs(current)
+        towards = np.divide(current.conj(), magnitude, out=np.zeros_like(current), where=magnitude > 0)
+        weight = towards / limit * admittance
         gradient, each = np.zeros((pattern.size + 1, len(lines))), np.arange(len(lines))
         for node, share in zip((model.from_node[lines], model.to_node[lines]), weight, strict=True):
             # Nodes that are not in the state write into the last row, which is dropped.
