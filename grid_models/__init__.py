@@ -17,6 +17,7 @@ from grid_models.catalog import (
     net_grid,
     source_options,
 )
+from grid_models.commitment import commit
 from grid_models.contingency import Contingencies, contingencies, worst_post_contingency
 from grid_models.diagnosis import explain_dispatch, explain_infeasibility
 from grid_models.dispatch import Solution, dispatch, dispatch_dataset, inputs_of, solve_all
@@ -24,6 +25,7 @@ from grid_models.emissions import FUELS, FuelCarbon, emission_factor_kg_per_mwh
 from grid_models.engine import Dispatched, DispatchEngine, StepResult
 from grid_models.grid import Grid, Series, SeriesSource, make_grid
 from grid_models.grid_notes import grid_notes
+from grid_models.horizon import dispatch_horizon
 from grid_models.limits import Limits
 from grid_models.lp import Inputs, always_on
 from grid_models.objective import Objective
@@ -34,14 +36,16 @@ from grid_models.power_flow import power_flow
 from grid_models.relief import ReliefCurve, ReliefModel, Slack
 from grid_models.signal_forecast import available_at, forecast_signals, latest_at
 from grid_models.signals import relief_curves, signals
+from grid_models.storage import with_storage
 from grid_models.validation import assert_valid_grid, validate_grid
 from grid_models.variables import GENERATION, LOAD, check_generation, check_load, generation_dataset
 from grid_models.voltage import dispatch_ac
 from grid_models.window_forecast import forecast_windows, window_outlook
-from grid_models.windows import window_statistics, windows
+from grid_models.windows import CAUSES, window_statistics, windows
 
 __all__ = [
     "CATALOG",
+    "CAUSES",
     "FUELS",
     "GENERATION",
     "LOAD",
@@ -72,10 +76,12 @@ __all__ = [
     "causes",
     "check_generation",
     "check_load",
+    "commit",
     "contingencies",
     "dispatch",
     "dispatch_ac",
     "dispatch_dataset",
+    "dispatch_horizon",
     "emission_factor_kg_per_mwh",
     "explain_dispatch",
     "explain_infeasibility",
@@ -105,5 +111,6 @@ __all__ = [
     "window_outlook",
     "window_statistics",
     "windows",
+    "with_storage",
     "worst_post_contingency",
 ]

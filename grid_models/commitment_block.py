@@ -1,0 +1,375 @@
+"""The unit commitment of one block of steps: its relaxation, and from there its solution in whole numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from grid_models._sparse import SparseProgramme
+from grid_models.block_rows import CHARGE, Added, BlockRows, State
+from grid_models.commitment_rows import CommitmentRows, Past
+from grid_models.objective import ColumnCosts
+from weather import SolverError
+
+if TYPE_CHECKING:
+    from grid_models._arrays import BoolArray, FloatArray
+    from grid_models.engine import DispatchEngine
+    from grid_models.fleet import Fleet
+    from grid_models.lp import Inputs
+    from grid_models.storage import Stores
+
+SHED_PRICE_PER_MWH = 10_000.0
+"""What a MWh of load not served, or of must-take power not taken, counts in a commitment. [currency/MWh]"""
+_WHOLE = 1e-6
+_BEYOND_MW = 1e-4
+_MAX_ROUNDS = 100
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What a commitment minimises besides costs. [currency/MWh]
+
+    Attributes
+    ----------
+    curtailed_per_mwh : float
+        Wind and PV not taken, and what is lost in storage.
+    shed_per_mwh : float
+        Load not served, must-take power not taken, reserves that are short.
+    """
+
+    curtailed_per_mwh: float
+    shed_per_mwh: float = SHED_PRICE_PER_MWH
+
+
+@dataclass(frozen=True)
+class Committed:
+    """Commitment of one block.
+
+    Attributes
+    ----------
+    running, starting : ndarray (step, cluster)
+        Members that run, and that start.
+    slack_mw : ndarray (step, 3)
+        Load shed, power dumped, reserves short. [MW]
+    content_mwh, above_minimum_mw : ndarray (step, store), (step, gen)
+        As in `grid_models.block.Plan`.
+    objective, bound : float
+        Value found, and what no solution can be below. [currency]
+    """
+
+    running: FloatArray
+    starting: FloatArray
+    slack_mw: FloatArray
+    content_mwh: FloatArray
+    above_minimum_mw: FloatArray
+    objective: float
+    bound: float
+
+    @property
+    def gap(self) -> float:
+        """How far from the best it may be, relative to its objective. [1]"""
+        return max(self.objective - self.bound, 0.0) / max(abs(self.objective), 1.0)
+
+
+class CommitmentSolver:
+    """Blocks of one grid, one after the other; each starts from the basis of the one before.
+
+    Parameters
+    ----------
+    fleet : Fleet
+        Clusters of generators.
+    engine : DispatchEngine
+        The fleet's grid with its limits.
+    stores : Stores
+        Storage.
+    prices : Prices
+        What shedding and curtailing count.
+    step_h : float
+        Length of a step. [h]
+    ramps, relaxed : bool
+        Whether ramp rates hold; whether shares of units may run.
+    mip_gap : float
+        How far from the best a block may be, relative to its objective. [1]
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        engine: DispatchEngine,
+        stores: Stores,
+        prices: Prices,
+        *,
+        step_h: float,
+        ramps: bool,
+        relaxed: bool,
+        mip_gap: float,
+    ) -> None:
+        self.fleet, self.engine, self.stores, self.prices = fleet, engine, stores, prices
+        self.step_h, self.relaxed, self.mip_gap = step_h, relaxed, mip_gap
+        self.costs = ColumnCosts(engine.problem, engine.objective)
+        rate = engine.grid.generators["ramp_mw_per_h"].to_numpy(dtype=float) * step_h
+        self.ramp_mw = rate if ramps else np.full_like(rate, np.inf)
+        self._start: _Start | None = None
+
+    def solve(self, inputs: Inputs, most: FloatArray, past: Past, state: State, kept: int) -> Committed:
+        """Solve one block.
+
+        Parameters
+        ----------
+        inputs : Inputs
+            Its steps, with nothing of the clusters running.
+        most : ndarray (step, cluster)
+            Members that may run.
+        past : Past
+            What ran before.
+        state : State
+            Storage and output before.
+        kept : int
+            Steps after which the next block begins.
+
+        Raises
+        ------
+        SolverError
+            If HiGHS stops without an answer, or limits clash.
+        """
+        for may_shed in (False, True):
+            block = BlockRows(
+                self.engine,
+                self.stores,
+                inputs,
+                state,
+                ramp_mw=self.ramp_mw,
+                step_h=self.step_h,
+                may_shed=may_shed,
+            )
+            rows = CommitmentRows(self.fleet, block, most, past, self.engine.limits)
+            attempt = _Commitment(self, rows, inputs, None if may_shed else self._start)
+            result = attempt.solve()
+            if result is not None:
+                self._start = None if may_shed else attempt.start_after(kept)
+                return result
+        raise SolverError(
+            f"grid {self.engine.grid.name}: no commitment even with all load shed; "
+            "check times to run and to stand, and limits"
+        )
+
+    def step_costs(self, rows: CommitmentRows, *, may_shed: bool) -> FloatArray:
+        """Costs of the columns of one step. [currency per MW or member]"""
+        own = self.costs.rescue_stages if may_shed else self.costs.stages
+        result = np.zeros(rows.n_column)
+        result[: own.shape[1]] = own[-2]
+        if self.engine.objective == "priority":
+            result[: own.shape[1]] += self.prices.curtailed_per_mwh * own[-3]
+            lost = 1.0 - self.stores.efficiency
+            result[rows.block.of_store(CHARGE)] = self.prices.curtailed_per_mwh * lost
+        if may_shed:
+            slack = slice(self.engine.problem.n_column, own.shape[1])
+            result[slack] += self.prices.shed_per_mwh
+        result[rows.running_at] = self.fleet.no_load_cost
+        result *= self.step_h
+        result[rows.starting_at] = self.fleet.start_cost
+        return result
+
+    def offset(self, inputs: Inputs) -> float:
+        """Return what the objective is beside the columns: costs of what runs anyway, all that could be curtailed."""
+        p = self.engine.problem
+        result = float((inputs.gen_status @ p.gen_no_load_cost).sum())
+        if self.engine.objective == "priority":
+            result += self.prices.curtailed_per_mwh * float(
+                (inputs.available_p_mw[:, p.free_unit] @ p.counted).sum()
+            )
+        return result * self.step_h
+
+
+@dataclass(frozen=True)
+class _Start:
+    """A basis to start a block from, step by step, and the lines and ramps that bound."""
+
+    columns: list[list[object]]
+    own: list[list[object]]
+    energy: list[list[object]]
+    commitment: list[list[object]]
+    added: Added
+    added_status: list[object]
+
+
+class _Commitment:
+    """One block in HiGHS."""
+
+    def __init__(
+        self, solver: CommitmentSolver, rows: CommitmentRows, inputs: Inputs, start: _Start | None
+    ) -> None:
+        self._solver, self._rows, self._inputs = solver, rows, inputs
+        may_shed = rows.block.n_own > rows.block.problem.n_column
+        self._cost = np.tile(solver.step_costs(rows, may_shed=may_shed), rows.n_step)
+        self._where = f"grid {rows.fleet.source.name}, commitment of {rows.n_step} steps"
+        self._low, self._high = (limit.copy() for limit in rows.block.limits(inputs))
+        coefficients, low, high = rows.rows()
+        self._lower, self._upper = rows.bounds()
+        self._offset = solver.offset(inputs)
+        self._lp = SparseProgramme(
+            self._lower,
+            self._upper,
+            sparse.vstack([rows.dispatch_rows(), coefficients], format="csr"),
+            np.concatenate([self._low, low]),
+            np.concatenate([self._high, high]),
+            self._where,
+            offset=self._offset,
+        )
+        if start is not None:
+            self._start_from(start)
+
+    def solve(self) -> Committed | None:
+        """Find the commitment; None if there is none."""
+        for _ in range(_MAX_ROUNDS):
+            if not self._relax():
+                return None
+            x, objective, bound = self._lp.x, self._lp.objective, self._lp.objective
+            if not self._solver.relaxed:
+                whole = self._whole(x)
+                if whole is None:
+                    return None
+                x, objective, bound = whole
+            if self._solver.relaxed or not self._add_reached(x, margin_mw=-_BEYOND_MW):
+                return self._result(x, objective, bound)
+        raise SolverError(f"{self._where}: rows did not settle after {_MAX_ROUNDS} rounds")
+
+    def _relax(self) -> bool:
+        """Solve the relaxation within all lines and ramps."""
+        for _ in range(_MAX_ROUNDS):
+            if not self._lp.minimise(self._cost):
+                return False
+            if not self._add_reached(self._lp.x, margin_mw=0.0):
+                return True
+        raise SolverError(f"{self._where}: rows did not settle after {_MAX_ROUNDS} rounds")
+
+    def _add_reached(self, x: FloatArray, *, margin_mw: float) -> bool:
+        values = x.reshape(self._rows.n_step, -1)
+        own = values[:, : self._rows.block.width]
+        reached = self._rows.block.reached(own, self._rows.injected_mw(values), margin_mw=margin_mw)
+        if len(reached):
+            self._add(reached)
+        return len(reached) > 0
+
+    def _add(self, new: Added) -> None:
+        block = self._rows.block
+        coefficients = self._rows.added_rows(block.add(new), len(new))
+        low, high = block.limits(self._inputs)
+        self._lp.add_rows(coefficients, low[-len(new) :], high[-len(new) :])
+
+    def _whole(self, x: FloatArray) -> tuple[FloatArray, float, float] | None:
+        """Solution in whole numbers, its objective and its bound, from the relaxation.
+
+        First only clusters of which the relaxation runs parts are decided, the others stay as they are. That is
+        fast and mostly good enough, which the relaxation tells. If not, everything is decided from there.
+        """
+        relaxed = self._lp.objective
+        at = self._rows.running_at
+        running = x.reshape(self._rows.n_step, -1)[:, at]
+        parts = np.abs(running - np.round(running)) > _WHOLE
+        if not parts.any():
+            return x, relaxed, relaxed
+        lower, upper = self._lower.copy(), self._upper.copy()
+        settled = ~parts.any(axis=0)
+        for bound in (lower, upper):
+            bound.reshape(self._rows.n_step, -1)[:, at][:, settled] = np.round(running[:, settled])
+        near = self._decide(lower, upper)
+        if near is not None and near[1] - relaxed <= self._solver.mip_gap * max(abs(near[1]), 1.0):
+            return near[0], near[1], relaxed
+        every = self._decide(self._lower, self._upper, near[0] if near else None)
+        return None if every is None else (every[0], every[1], max(every[2], relaxed))
+
+    def _decide(
+        self, lower: FloatArray, upper: FloatArray, suggested: FloatArray | None = None
+    ) -> tuple[FloatArray, float, float] | None:
+        programme = SparseProgramme(
+            lower,
+            upper,
+            self._lp.rows,
+            self._lp.low,
+            self._lp.high,
+            self._where,
+            integer=self._is_running(),
+            gap=self._solver.mip_gap,
+            offset=self._offset,
+        )
+        if suggested is not None:
+            programme.suggest(suggested)
+        if not programme.minimise(self._cost):
+            return None
+        return programme.x, programme.objective, programme.bound
+
+    def _is_running(self) -> BoolArray:
+        step = np.zeros(self._rows.n_column, dtype=bool)
+        step[self._rows.running_at] = True
+        return np.tile(step, self._rows.n_step)
+
+    def _result(self, x: FloatArray, objective: float, bound: float) -> Committed:
+        rows, block = self._rows, self._rows.block
+        values = x.reshape(rows.n_step, -1)
+        running = values[:, rows.running_at].copy()
+        starting = values[:, rows.starting_at].copy()
+        if not self._solver.relaxed:
+            running = np.round(running)
+            before = rows.past.running[-1:] if len(rows.past) else running[:1]
+            starting = np.maximum(np.diff(running, axis=0, prepend=before), 0.0)
+        p, slack = block.problem, np.zeros((rows.n_step, 3))
+        if block.n_own > p.n_column:
+            shed = values[:, p.n_column : p.n_column + p.n_bus].sum(axis=1)
+            dumped = values[:, p.n_column + p.n_bus : p.n_column + 2 * p.n_bus].sum(axis=1)
+            short = values[:, p.n_column + 2 * p.n_bus : block.n_own].sum(axis=1)
+            slack = np.stack([shed, dumped, short], axis=1)
+        return Committed(
+            running=running,
+            starting=starting,
+            slack_mw=slack,
+            content_mwh=values[:, block.of_store(2)].copy(),
+            above_minimum_mw=block.above_minimum(values),
+            objective=objective,
+            bound=bound,
+        )
+
+    def _sizes(self) -> tuple[int, int, int]:
+        """Rows of a step: of the dispatch, of storage, of the commitment."""
+        rows = self._rows
+        return len(rows.block.own.coefficients), len(rows.block.stores), rows.n_row_per_step
+
+    def start_after(self, kept: int) -> _Start:
+        """Basis of the relaxation, moved on by some steps; steps that are new start as a block earlier."""
+        basis, n = self._lp.basis(), self._rows.n_step
+        columns = _in_parts(list(basis.col_status), n)
+        status = list(basis.row_status)
+        parts, first = [], 0
+        for size in self._sizes():
+            parts.append(_in_parts(status[first : first + size * n], n))
+            first += size * n
+        moved = [
+            [part[t + kept] if t + kept < n else part[t] for t in range(n)] for part in (columns, *parts)
+        ]
+        added = self._rows.block.added
+        later = added.step >= kept
+        after = Added(added.is_ramp[later], added.index[later], added.step[later] - kept)
+        added_status = [one for one, is_later in zip(status[first:], later, strict=True) if is_later]
+        return _Start(moved[0], moved[1], moved[2], moved[3], after, added_status)
+
+    def _start_from(self, start: _Start) -> None:
+        """Add the rows that bound before and begin from the basis there was then."""
+        n = self._rows.n_step
+        within = start.added.step < n
+        kept = Added(start.added.is_ramp[within], start.added.index[within], start.added.step[within])
+        if len(kept):
+            self._add(kept)
+        rows = [part[:n] for part in (start.own, start.energy, start.commitment)]
+        status = [one for part in rows for step in part for one in step]
+        status += [one for one, is_in in zip(start.added_status, within, strict=True) if is_in]
+        columns = [one for step in start.columns[:n] for one in step]
+        if len(columns) == len(self._cost) and len(status) == self._lp.n_row:
+            self._lp.start_from(columns, status)
+
+
+def _in_parts(values: list[object], n: int) -> list[list[object]]:
+    size = len(values) // n
+    return [values[k * size : (k + 1) * size] for k in range(n)]
