@@ -17,6 +17,8 @@ from weather.constants import (
 from weather.datafiles import DATA_VARIABLE, data_path, data_root
 from weather.decomposition import DECOMPOSITION_MODELS, decompose
 from weather.errors import BalanceError, Finding, Findings, InputError, SolverError, TwinError
+from weather.feeds import FEED_NOTES, FEEDS, HttpPolicy
+from weather.fetch import fetch, fetch_findings
 from weather.fills import FILLS, fill_missing
 from weather.irradiance import TRANSPOSITION_MODELS
 from weather.nomenclature import nomenclature_page
@@ -63,6 +65,8 @@ __all__ = [
     "DATA_VARIABLE",
     "DECOMPOSITION_MODELS",
     "EARTH_RADIUS_KM",
+    "FEEDS",
+    "FEED_NOTES",
     "FILLS",
     "KELVIN_OFFSET",
     "PA_PER_MBAR",
@@ -88,6 +92,7 @@ __all__ = [
     "Findings",
     "FloatArray",
     "FloatLike",
+    "HttpPolicy",
     "InputError",
     "IntArray",
     "PathLike",
@@ -109,6 +114,8 @@ __all__ = [
     "data_root",
     "dataset_findings",
     "decompose",
+    "fetch",
+    "fetch_findings",
     "fill_missing",
     "fitted_pv_parameters",
     "fitted_wind_parameters",
