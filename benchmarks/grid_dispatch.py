@@ -3,8 +3,8 @@
 Per problem, in one process on one core: every hour by our engine with all it gives (derivatives, sharing,
 causes) and by its linear programme alone; PyPSA's `optimize` (HiGHS, with building the model, which every
 call does) on blocks of snapshots; `pandapower.rundcopp` on single steps. The objective is `market` with
-linear costs. Times are CPU times, wall times beside them. Costs must agree to 1e-6 with PyPSA and to 1e-5
-with rundcopp, whose own tolerance that is.
+linear costs. Times are CPU times, wall times beside them. Costs must agree to 1e-6. rundcopp may take more
+iterations than its own limit of 150, which some steps of case118 need.
 
 Cases have no series: they get RTS-GMLC's load curve and the capacity factors of its plants, which is no
 weather of theirs. Prints tables and a last line of JSON.
@@ -37,7 +37,8 @@ from grid_models import DispatchEngine, Grid, Inputs, Objective, Solution, alway
 from tests.grid_models.peers import opf_net, pypsa_network
 
 START, YEAR, WEEK = "2020-01-01T08:00Z", 8784, 168
-PYPSA_RELATIVE, RUNDCOPP_RELATIVE = 1e-6, 1e-5
+RELATIVE = 1e-6
+MOST_ITERATIONS = 500
 TARGET = 100.0
 UNBALANCED_MW = 1e-6
 RENEWABLES = {"wind": 0.6, "pv": 0.5}
@@ -291,7 +292,7 @@ def by_pypsa(p: Problem, row: Ours, cost: np.ndarray, block: int, count: int) ->
         cpu, wall = cpu + spent.cpu_s, wall + spent.wall_s
         difference = max(difference, _relative(cost[part].sum(), float(n.objective)))
     name, steps = f"PyPSA optimize, blocks of {block}", count * block
-    return peer(row, name, steps, Timed(cpu, wall), difference, PYPSA_RELATIVE)
+    return peer(row, name, steps, Timed(cpu, wall), difference, RELATIVE)
 
 
 def by_rundcopp(p: Problem, row: Ours, cost: np.ndarray, count: int) -> Peer:
@@ -309,7 +310,7 @@ def by_rundcopp(p: Problem, row: Ours, cost: np.ndarray, count: int) -> Peer:
     for k in chosen:
         net = opf_net(grid, inputs.load_p_mw[k], inputs.available_p_mw[k])
         try:
-            _, spent = timed(lambda net=net: pp.rundcopp(net))  # type: ignore[misc]
+            _, spent = timed(lambda net=net: pp.rundcopp(net, PDIPM_MAX_IT=MOST_ITERATIONS))  # type: ignore[misc]
         except pp.OPFNotConverged:
             failed += 1
             continue
@@ -322,7 +323,7 @@ def by_rundcopp(p: Problem, row: Ours, cost: np.ndarray, count: int) -> Peer:
         difference = max(difference, _relative(here, float(net.res_cost)))
     if not done:
         raise SystemExit(f"rundcopp converged in none of {failed} steps of {p.name}")
-    found = peer(row, "pandapower.rundcopp", done, Timed(cpu, wall), difference, RUNDCOPP_RELATIVE)
+    found = peer(row, "pandapower.rundcopp", done, Timed(cpu, wall), difference, RELATIVE)
     return replace(found, not_converged=failed)
 
 

@@ -68,6 +68,18 @@ class Monitored:
         return result
 
 
+def nonsynchronous_room(problem: Problem, share: float, inputs: Inputs) -> FloatArray:
+    """What dispatchable wind and PV may give within their share of the load, (step). [MW]
+
+    Below 0 where rooftop PV, which can't be turned down, is more than the share already.
+    """
+    rooftop = np.ascontiguousarray(inputs.available_p_mw[:, problem.fixed_unit])
+    fixed = products(problem.fixed_nonsynchronous[None], rooftop)[:, 0]
+    load = products(np.ones((1, problem.n_bus)), inputs.load_p_mw)[:, 0]
+    room: FloatArray = share * load - fixed
+    return room
+
+
 class Rows:
     """All rows of a dispatch problem: their coefficients, and their limits in every step.
 
@@ -100,6 +112,8 @@ class Rows:
         if self.limits.max_nonsynchronous_share is not None:
             row = np.zeros(self.n_column)
             row[p.units_at] = p.nonsynchronous
+            # What sites draw is load: it makes room for more.
+            row[p.sites_at] = -self.limits.max_nonsynchronous_share
             rows.append(row)
         if self.limits.has_reserves:
             for shortage, sign in ((-2, -1.0), (-1, 1.0)):
@@ -140,12 +154,11 @@ class Rows:
         low[:, 0] = high[:, 0] = products(ones, withdrawal)[:, 0]
         row = 1
         if self.limits.max_nonsynchronous_share is not None:
-            rooftop = np.ascontiguousarray(inputs.available_p_mw[:, p.fixed_unit])
-            fixed = products(p.fixed_nonsynchronous[None], rooftop)[:, 0]
-            load = products(ones, inputs.load_p_mw)[:, 0]
-            low[:, row] = -np.inf
-            # Rooftop PV alone may exceed the share; nothing else may feed in then.
-            high[:, row] = np.maximum(self.limits.max_nonsynchronous_share * load - fixed, 0.0)
+            room = nonsynchronous_room(p, self.limits.max_nonsynchronous_share, inputs)
+            # Without room, columns have no upper limit but 0 (see `Model`), and the row nothing to say: a
+            # little more load changes nothing. Where sites may draw, it stays as a relaxation.
+            closed = np.maximum(room, 0.0) if len(p.site_bus) else np.inf
+            low[:, row], high[:, row] = -np.inf, np.where(room >= 0.0, room, closed)
             row += 1
         if self.limits.has_reserves:
             room = products(np.ones((1, p.n_segment)), np.ascontiguousarray(upper[:, : p.n_segment]))[:, 0]

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from pydantic import JsonValue
 
-from grid_models import DispatchEngine, Grid, ReliefCurve, dispatch, relief_curves, signals
+from grid_models import DispatchEngine, Grid, Limits, ReliefCurve, dispatch, relief_curves, signals
 from twin.forcing import Forcing, make_forcing, site_temperature, study_time, weather_seed
 from twin.inputs import GridInputs, SimulationInputs
 from twin.migration import MigrationModel
@@ -24,6 +24,9 @@ from twin.stages import Groups, StageCache, stage_key
 from twin.wan import star
 from twin.workloads import load_trace, prepare_jobs
 from weather import FloatArray
+
+#: What of a grid's section the dispatch depends on, and neither weather nor load.
+_OF_DISPATCH = ("security", "limits")
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +119,9 @@ def prepare(scenario: Scenario, cache: StageCache, progress: Progress) -> Prepar
     max_p_mw = max_power_mw(sites, temp_air)
     grids, curves = [], []
     for section, (forcing, baseline), member in zip(scenario.grids, baselines, members, strict=True):
-        engine = DispatchEngine(build_grid(section), scenario.objective)
+        engine = DispatchEngine(
+            build_grid(section), scenario.objective, security=section.security, limits=_limits(section)
+        )
         named = pd.DataFrame({"bus": [sites.bus[i] for i in member]}, index=[sites.name[i] for i in member])
         told, relief = _signals(
             scenario, section, engine, forcing, baseline, named, max_p_mw[:, member], cache, progress
@@ -172,7 +177,7 @@ def _forcing_key(scenario: Scenario, section: GridSection) -> str:
     files = [name for entry in weather.files for name in (entry.solar, entry.wind) if name is not None]
     parts: dict[str, JsonValue] = {
         "time": scenario.time.model_dump(mode="json", exclude={"tick_s"}),
-        "grid": section.model_dump(mode="json"),
+        "grid": section.model_dump(mode="json", exclude=set(_OF_DISPATCH)),
         "seed": weather_seed(scenario, section) if weather.source == "synthetic" else None,
         "files": {name: file_sha256(resolve_file(name)) for name in files},
     }
@@ -181,8 +186,17 @@ def _forcing_key(scenario: Scenario, section: GridSection) -> str:
 
 def _baseline_key(scenario: Scenario, section: GridSection) -> str:
     return stage_key(
-        "baseline", {"forcing": _forcing_key(scenario, section), "objective": scenario.objective}
+        "baseline",
+        {
+            "forcing": _forcing_key(scenario, section),
+            "objective": scenario.objective,
+            **section.model_dump(mode="json", include=set(_OF_DISPATCH)),
+        },
     )
+
+
+def _limits(section: GridSection) -> Limits:
+    return Limits(**section.limits.model_dump())
 
 
 def _baseline(
@@ -212,6 +226,8 @@ def _baseline(
             forcing.generation,
             load=forcing.load,
             objective=scenario.objective,
+            security=section.security,
+            limits=_limits(section),
             progress=partial(progress, f"dispatch {section.name}"),
         )
         return {"baseline": solved}

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from pydantic import JsonValue
 
-from grid_models import ReliefCurve, relief_curves, windows
+from grid_models import CAUSES, ReliefCurve, relief_curves, windows
 from twin.accounting import account
 from twin.forcing import ALIGNMENT_RULE, RECORDED_RULE, SERIES_RULE, SYNTHETIC_RULE, input_files
 from twin.policies import POLICIES
@@ -156,7 +156,7 @@ def baseline_summary(prepared: Prepared) -> dict[str, JsonValue]:
     """Return what the grids curtail during the run, before any compute, and what the study is."""
     units = unit_table(prepared)
     counted = units[units["technology"].isin(["wind", "pv"])]
-    keys = ("available_mwh", "curtailed_mwh", "curtailed_oversupply_mwh", "curtailed_congestion_mwh")
+    keys = ("available_mwh", "curtailed_mwh", *(f"curtailed_{cause}_mwh" for cause in CAUSES))
     return {
         "schema_version": SCHEMA_VERSION,
         **{key: float(counted[key].sum()) for key in keys},
@@ -322,6 +322,11 @@ def unit_table(prepared: Prepared) -> pd.DataFrame:
             total = data[name].transpose("time", "unit").isel(time=part).sum("time")
             return np.asarray(total.to_numpy() * step_h, dtype=np.float64)
 
+        def by_cause(data: xr.Dataset, cause: str) -> FloatArray:
+            name = f"curtailed_{cause}_p_mw"
+            # A dispatch without limits of the system or outages has no such causes.
+            return energy(data, name) if name in data else np.zeros(data.sizes["unit"])
+
         units = grid.grid.units
         tables.append(
             pd.DataFrame(
@@ -333,8 +338,7 @@ def unit_table(prepared: Prepared) -> pd.DataFrame:
                     "p_nom_mw": units["p_nom_mw"].to_numpy(dtype=float),
                     "available_mwh": energy(grid.forcing.generation, "available_p_mw"),
                     "curtailed_mwh": energy(grid.baseline, "curtailed_p_mw"),
-                    "curtailed_oversupply_mwh": energy(grid.baseline, "curtailed_oversupply_p_mw"),
-                    "curtailed_congestion_mwh": energy(grid.baseline, "curtailed_congestion_p_mw"),
+                    **{f"curtailed_{cause}_mwh": by_cause(grid.baseline, cause) for cause in CAUSES},
                     "spilled_mwh": energy(grid.baseline, "spilled_p_mw"),
                 }
             )

@@ -232,12 +232,31 @@ class LoadSection(Section):
     scale: Positive = Field(default=1.0, description="Factor on the load of every bus. [1]")
 
 
+class LimitsSection(Section):
+    """Limits of a whole grid beside those of its lines."""
+
+    max_nonsynchronous_share: Share | None = Field(
+        default=None, description="Most of the load that wind and PV may serve at any time. [1]"
+    )
+    reserve_up_mw: NonNegative = Field(
+        default=0.0, description="Room that generators together keep above their output. [MW]"
+    )
+    reserve_down_mw: NonNegative = Field(
+        default=0.0, description="Room that generators together keep below their output. [MW]"
+    )
+
+
 class GridSection(Section):
     """One grid with its own weather, load and clock."""
 
     name: Name = Field(default="rts_gmlc", description="Name in results.")
     source: str = Field(default="rts_gmlc", description="Key of the grid catalogue (twin list grids).")
     options: GridOptions = Field(default=GridOptions(), description="How it is built.")
+    security: Literal["none", "n-1"] = Field(
+        default="none",
+        description="Whether no line may be overloaded after the outage of any one other line either.",
+    )
+    limits: LimitsSection = Field(default=LimitsSection(), description="Limits of the whole grid.")
     weather: WeatherSection = Field(default=WeatherSection(), description="Where wind and PV come from.")
     load: LoadSection = Field(default=LoadSection(), description="Its load.")
 

@@ -142,3 +142,15 @@ def test_prices_split_into_energy_and_congestion() -> None:
     np.testing.assert_allclose(result["lmp_per_mwh"], [20.0, 50.0])
     assert float(result["lmp_energy_per_mwh"]) == pytest.approx(40.0)  # (30 · 20 + 60 · 50) / 90
     np.testing.assert_allclose(result["lmp_congestion_per_mwh"], [-20.0, 10.0])
+
+
+@pytest.mark.parametrize(("rooftop", "curtailed", "relieved"), [(80.0, 60.0, 0.0), (40.0, 50.0, 0.5)])
+def test_more_load_lets_no_wind_in_where_rooftop_pv_alone_exceeds_the_share(
+    rooftop: float, curtailed: float, relieved: float
+) -> None:
+    units = [(1, "wind", 60.0), (0, "rtpv", 80.0)]
+    grid = small_grid(2, [(0, 1, 1e3)], generators=[(0, 200.0, 20.0)], units=units)
+    engine = DispatchEngine(grid, limits=Limits(max_nonsynchronous_share=0.5))
+    step = engine.solve(np.array([0.0, 100.0]), np.array([60.0, rooftop]))
+    np.testing.assert_allclose(step.curtailed_p_mw, [curtailed, 0.0], atol=1e-7)
+    np.testing.assert_allclose(step.marginal_curtailment, relieved, atol=1e-9)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid_models import DispatchEngine, Inputs, ReliefCurve, ReliefModel, Slack, StepResult, always_on
+from grid_models import DispatchEngine, Inputs, Limits, ReliefCurve, ReliefModel, Slack, StepResult, always_on
 from tests.grid_models.grids import small_grid
 from tests.grid_models.reference import Formulation
 from tests.strategies import Case, cases
@@ -177,3 +177,13 @@ def test_without_curtailment_or_sites_nothing_is_relieved() -> None:
 def test_curve_is_flat_beyond_its_last_corner() -> None:
     curve = ReliefCurve(np.array([0.0, 10.0]), np.array([0.0, 5.0]))
     np.testing.assert_allclose(curve.relief_at(np.array([0.0, 4.0, 10.0, 99.0])), [0.0, 2.0, 5.0, 5.0])
+
+
+def test_a_site_makes_room_for_wind_under_the_limit_on_the_nonsynchronous_share() -> None:
+    grid = small_grid(2, [(0, 1, 1e3)], generators=[(0, 200.0, 20.0)], units=[(1, "wind", 100.0)])
+    engine = DispatchEngine(grid, limits=Limits(max_nonsynchronous_share=0.5))
+    inputs = always_on(engine.problem, np.array([[0.0, 100.0]]), np.array([[80.0]]))
+    curve = ReliefModel(engine, [1]).relief_curve(inputs, np.array([80.0]), 30.0)
+    # Every MW of load lets half a MW more wind in, until all 80 MW are.
+    np.testing.assert_allclose(curve.load_mw, [0.0, 60.0], atol=1e-6)
+    np.testing.assert_allclose(curve.relief_mw, [0.0, 30.0], atol=1e-6)

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from grid_models import ReliefCurve
+from grid_models import CAUSES, ReliefCurve
 from twin import POLICIES, Result, Scenario, load_scenario, run
 from twin.forcing import make_forcing, study_time, weather_seed
 from twin.policies.perfect_foresight import bound_absorbed_mwh
@@ -44,7 +44,9 @@ POLICY_KEYS = {
 TOP_KEYS = {
     "available_mwh",
     "curtailed_oversupply_mwh",
+    "curtailed_system_mwh",
     "curtailed_congestion_mwh",
+    "curtailed_security_mwh",
     "policies",
     "curtailed_mwh",
     "schema_version",
@@ -84,9 +86,31 @@ def test_the_power_of_the_network_lifts_no_policy_above_its_bound() -> None:
 
 def test_curtailed_energy_splits_into_its_causes(small_result: Result) -> None:
     summary = cast("dict[str, float]", small_result.summary)
-    parts = summary["curtailed_oversupply_mwh"] + summary["curtailed_congestion_mwh"]
+    parts = sum(summary[f"curtailed_{cause}_mwh"] for cause in CAUSES)
     assert summary["curtailed_mwh"] > 0
     assert parts == pytest.approx(summary["curtailed_mwh"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["grids.0.security=n-1"],
+        ["grids.0.limits.max_nonsynchronous_share=0.7", "grids.0.limits.reserve_up_mw=300"],
+        ["grids.0.limits.reserve_down_mw=1200"],
+    ],
+    ids=["n-1", "share and reserve", "reserve below"],
+)
+def test_more_limits_curtail_for_a_cause_of_their_own_and_bounds_hold(changes: list[str]) -> None:
+    short = ["time.days=1", "time.drain_days=1", "time.history_days=7", "policies=[static,feasibility_aware]"]
+    result = run(load_scenario("default", overrides=[*short, *changes]))
+    summary = cast("dict[str, float]", result.summary)
+    cause = "security" if "n-1" in changes[0] else "system"
+    assert summary[f"curtailed_{cause}_mwh"] > 1.0
+    parts = sum(summary[f"curtailed_{name}_mwh"] for name in CAUSES)
+    assert parts == pytest.approx(summary["curtailed_mwh"], abs=1e-6)
+    assert summary["max_balance_error_mw"] < 1e-6
+    for score in scores(result).values():
+        assert score["absorbed_mwh"] <= score["bound_absorbed_mwh"] * (1 + 1e-9) + 1e-6
 
 
 def test_absorbed_energy_is_the_difference_of_two_dispatches(small_result: Result) -> None:

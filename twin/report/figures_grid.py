@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 
+from grid_models import CAUSES
 from twin.report.readout import Readout, total
 from twin.report.style import (
     ABSORBED,
@@ -21,6 +24,8 @@ from twin.report.style import (
     INK,
     MUTED,
     OVERSUPPLY,
+    SECURITY,
+    SYSTEM,
     Picture,
     date_ticks,
     draw,
@@ -34,9 +39,28 @@ from twin.scenario_model import SiteSection
 LABEL_DISTANCE = 0.25
 """Sites nearer to each other than this have their labels set apart. [degree]"""
 
+_COLOUR = {"oversupply": OVERSUPPLY, "system": SYSTEM, "congestion": CONGESTION, "security": SECURITY}
+_MEANING = {
+    "oversupply": "Oversupply is what would be curtailed without any limits of the network.",
+    "system": "System is what reserves and the limit on the non-synchronous share add.",
+    "congestion": "Congestion is what limits of lines add.",
+    "security": "Security is what outages add that must be survived.",
+}
+
 _HEAT = LinearSegmentedColormap.from_list("heat", ["#f6f4ef", "#f0cf8e", "#dd8a4a", "#a8402f", "#5b1a24"])
 _USE = LinearSegmentedColormap.from_list("use", ["#b6bcc3", "#9fc6c0", "#1b7f79", "#0b4f4b"])
 _SIGN = LinearSegmentedColormap.from_list("sign", ["#8b2d57", "#d9a9bd", "#f4f4f2", "#7fbcb5", "#0b5f5a"])
+
+
+def _causes(baseline: xr.Dataset) -> list[str]:
+    """Causes that a dispatch tells apart, in the order in which they are stacked."""
+    return [cause for cause in CAUSES if f"curtailed_{cause}_p_mw" in baseline]
+
+
+def _and(words: Iterable[str]) -> str:
+    """Words as a list in a sentence."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def timeline(readout: Readout, grid: str) -> Picture:
@@ -45,10 +69,7 @@ def timeline(readout: Readout, grid: str) -> Picture:
     time = readout.time
     available = readout.available(grid)
     curtailed = readout.curtailed(grid)
-    over, congested = (
-        total(baseline, "curtailed_oversupply_p_mw"),
-        total(baseline, "curtailed_congestion_p_mw"),
-    )
+    causes = {cause: total(baseline, f"curtailed_{cause}_p_mw") for cause in _causes(baseline)}
 
     def paint(figure: Figure) -> None:
         top, bottom = cast(
@@ -59,10 +80,12 @@ def timeline(readout: Readout, grid: str) -> Picture:
             time, available - curtailed, available, step="post", color=CONGESTION, label="curtailed", lw=0
         )
         top.set(ylabel="wind and PV [MW]", ylim=(0, None))
-        bottom.fill_between(time, over, step="post", color=OVERSUPPLY, label="oversupply", lw=0)
-        bottom.fill_between(
-            time, over, over + congested, step="post", color=CONGESTION, label="congestion", lw=0
-        )
+        below = np.zeros(len(time))
+        for cause, part in causes.items():
+            bottom.fill_between(
+                time, below, below + part, step="post", color=_COLOUR[cause], label=cause, lw=0
+            )
+            below = below + part
         bottom.set(ylabel="curtailed [MW]")
         for axes in (top, bottom):
             _time_axis(axes, time, readout)
@@ -74,13 +97,13 @@ def timeline(readout: Readout, grid: str) -> Picture:
         size=(10, 4.6),
         alt=f"Time series of {grid}: available wind and PV, of which {percent(share)} is curtailed, and the "
         "curtailed "
-        "power split into oversupply and congestion. The highest curtailed power is "
+        f"power split into {_and(causes)}. The highest curtailed power is "
         f"{number(curtailed.max(), 0)} MW.",
         caption="Top: power the weather allows, and the part of it that is not taken. Bottom: the latter by "
         "cause. "
-        "Oversupply is what would be curtailed with no line limits; congestion is what the limits add, and "
-        "may be "
-        "negative where re-dispatch around a limit happens to help. The shaded end is the drain, in which "
+        + " ".join(_MEANING[cause] for cause in causes)
+        + " What a limit adds may be negative where re-dispatch around it happens to help. The shaded end is "
+        "the drain, in which "
         "no jobs arrive.",
     )
 
@@ -124,7 +147,7 @@ def by_unit(readout: Readout, grid: str, most: int = 12) -> Picture:
     baseline = readout.baseline(grid)
     causes = {
         cause: baseline[f"curtailed_{cause}_p_mw"].sum("time").to_series() * readout.step_h / 1e3
-        for cause in ("oversupply", "congestion")
+        for cause in _causes(baseline)
     }
     table = pd.DataFrame(causes)
     table = table.loc[table.sum(axis=1).sort_values(ascending=False).index[:most]][::-1]
@@ -132,14 +155,16 @@ def by_unit(readout: Readout, grid: str, most: int = 12) -> Picture:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         left = np.zeros(len(table))
-        for cause, colour in (("oversupply", OVERSUPPLY), ("congestion", CONGESTION)):
+        for cause in causes:
             values = table[cause].to_numpy()
             start = (
                 np.where((values < 0) | (left < 0), np.minimum(left, 0), left)
-                if cause == "congestion"
+                if cause != "oversupply"
                 else left
             )
-            axes.barh(table.index.astype(str), values, left=start, color=colour, label=cause, height=0.7)
+            axes.barh(
+                table.index.astype(str), values, left=start, color=_COLOUR[cause], label=cause, height=0.7
+            )
             left = left + values
         axes.set_xlabel("curtailed energy [GWh]")
         only_x_grid(axes)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from grid_models import CAUSES
 from twin.report import figures_compute as compute
 from twin.report import figures_grid as grid_figures
 from twin.report.readout import Readout
@@ -106,8 +107,7 @@ def summary_lines(result: Result) -> list[str]:
     lines = [
         f"{result.scenario.name}: {energy(curtailed)} of {energy(available)} wind and PV curtailed "
         f"({percent(curtailed / available if available else float('nan'))}), "
-        f"{energy(readout.overall('curtailed_oversupply_mwh'))} by oversupply, "
-        f"{energy(readout.overall('curtailed_congestion_mwh'))} by congestion"
+        + ", ".join(f"{energy(value)} by {cause}" for cause, value in _by_cause(readout).items())
     ]
     for name in readout.policies:
         lines.append(
@@ -208,10 +208,19 @@ def _marks(readout: Readout) -> list[str]:
     return [*marks, *_shortfalls(readout)]
 
 
+def _by_cause(readout: Readout) -> dict[str, float]:
+    """Return curtailed energy by cause, without causes that the dispatch did not tell apart. [MWh]"""
+    energies = {cause: readout.overall(f"curtailed_{cause}_mwh") for cause in CAUSES}
+    always = ("oversupply", "congestion")
+    return {cause: value for cause, value in energies.items() if value or cause in always}
+
+
 def _cards(readout: Readout) -> list[Card]:
     """Return the headline numbers."""
     available, curtailed = readout.overall("available_mwh"), readout.overall("curtailed_mwh")
-    over, congested = readout.overall("curtailed_oversupply_mwh"), readout.overall("curtailed_congestion_mwh")
+    causes = _by_cause(readout)
+    congested = causes["congestion"]
+    others = "; ".join(f"{cause} {energy(value)}" for cause, value in causes.items() if cause != "congestion")
     best = max(readout.policies, key=lambda p: readout.value(p, "absorbed_mwh"))
     cleanest = min(readout.policies, key=lambda p: readout.value(p, "nonrenewable_kwh_per_gpu_h"))
     hours = readout.step_h * len(readout.time)
@@ -226,7 +235,7 @@ def _cards(readout: Readout) -> list[Card]:
         (
             "by congestion",
             percent(congested / curtailed if curtailed else None, 0),
-            f"{energy(congested)}; oversupply {energy(over)}",
+            f"{energy(congested)}; {others}",
         ),
         (
             "most absorbed",
