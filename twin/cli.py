@@ -1,4 +1,4 @@
-"""The command line: ``twin run``, ``validate``, ``list``, ``batch``, ``report``, ``feasibility``.
+"""The command line: ``twin run``, ``validate``, ``list``, ``batch``, ``report``, ``feasibility``, ``fetch``.
 
 Exit codes: 0 done, 1 something failed while running, 2 bad input (nothing was written), 130 interrupted.
 """
@@ -16,6 +16,7 @@ from grid_models import grid_notes
 from twin.batch import run_batch
 from twin.batch_model import load_batch
 from twin.cli_feasibility import add_feasibility_arguments, feasibility_lines
+from twin.cli_fetch import add_fetch_arguments, fetch_lines
 from twin.grid_list import grid_lines
 from twin.policies import POLICIES
 from twin.progress import Progress, TerminalProgress, silent
@@ -25,12 +26,13 @@ from twin.scenario_checks import build_grid
 from twin.store import check_directory, open_result
 from twin.study import run
 from twin.workloads import TRACES
-from weather import READER_NEEDS, Finding, InputError, TwinError
+from weather import FEED_NOTES, READER_NEEDS, Finding, InputError, TwinError
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 _LISTS: dict[str, Callable[[], list[str]]] = {
     "grids": grid_lines,
+    "feeds": lambda: [f"{name:<21}{note}" for name, note in FEED_NOTES.items()],
     "readers": lambda: [f"{name:<12}{needs}" for name, needs in READER_NEEDS.items()],
     "traces": lambda: sorted(TRACES),
     "policies": lambda: list(POLICIES),
@@ -111,6 +113,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_feasibility_arguments(feasibility_)
     feasibility_.set_defaults(command=_feasibility)
+
+    fetch_ = commands.add_parser("fetch", help="get weather of places from a service")
+    add_fetch_arguments(fetch_)
+    fetch_.set_defaults(command=_fetch)
     return parser
 
 
@@ -181,6 +187,13 @@ def _report(arguments: argparse.Namespace) -> int:
 def _feasibility(arguments: argparse.Namespace) -> int:
     """Judge one migration."""
     for line in feasibility_lines(arguments):
+        _say(line)
+    return OK
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    """Get weather from a service."""
+    for line in fetch_lines(arguments):
         _say(line)
     return OK
 

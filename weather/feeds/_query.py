@@ -114,18 +114,28 @@ def checked_places(sites: pd.DataFrame, findings: Findings) -> dict[str, Place]:
     values = {column: _numbers(sites, column, findings) for column in _RANGES if column in sites.columns}
     if findings:
         return {}
-    rows = pd.DataFrame(values, index=sites.index).to_dict("index")
-    return {str(site): Place(**{str(k): v for k, v in row.items()}) for site, row in rows.items()}
+    rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    return {str(site): _place(row) for site, row in zip(sites.index, rows, strict=True)}
 
 
-def _numbers(sites: pd.DataFrame, column: str, findings: Findings) -> list[float]:
-    """Return a column as numbers; those that are none or out of range are added to the findings."""
+def _place(row: Mapping[str, float | None]) -> Place:
+    """Return the place that a row of good values describes."""
+    latitude, longitude = (float(row[name] or 0.0) for name in _NEEDED)
+    return Place(latitude, longitude, row.get("altitude"), row.get("utc_offset_h"))
+
+
+def _numbers(sites: pd.DataFrame, column: str, findings: Findings) -> list[float | None]:
+    """Return a column as numbers; those that are none or out of range are added to the findings.
+
+    Where a column may be left out, so may its values.
+    """
     low, high = _RANGES[column]
     values = pd.to_numeric(sites[column], errors="coerce")
-    for site, value, good in zip(sites.index, sites[column], values.between(low, high), strict=True):
-        if not good:
-            findings.add(f"site {site!r}, {column}", f"{value!r}", f"expected within [{low:g}, {high:g}]")
-    return [float(value) for value in values]
+    blank = (sites[column].isna() | (sites[column].astype(str).str.strip() == "")) & (column not in _NEEDED)
+    good = values.between(low, high) | blank
+    for site, value in sites.loc[~good, column].items():
+        findings.add(f"site {site!r}, {column}", f"{value!r}", f"expected within [{low:g}, {high:g}]")
+    return [None if gone else float(value) for value, gone in zip(values, blank, strict=True)]
 
 
 def checked_span(
@@ -135,9 +145,6 @@ def checked_span(
     first, last = _instant("start", start, findings), _instant("end", end, findings)
     if first is None or last is None:
         return None
-    for name, instant in (("start", first), ("end", last)):
-        if instant != instant.floor("h"):
-            findings.add(name, f"{instant} is not a whole hour in UTC", "round it")
     if last - first < 2 * _HOUR:
         findings.add("end", f"{last} leaves fewer than two hours from {first}", "ask for more time")
     return first, last
@@ -153,7 +160,10 @@ def _instant(name: str, value: str | pd.Timestamp, findings: Findings) -> pd.Tim
     if instant.tzinfo is None:  # NaT has none either
         findings.add(name, f"{value!s} has no zone", "write 2020-01-01T00:00Z or ...-08:00")
         return None
-    return instant.tz_convert("UTC")
+    instant = instant.tz_convert("UTC")
+    if instant != instant.floor("h"):
+        findings.add(name, f"{instant} is not a whole hour in UTC", "round it")
+    return instant
 
 
 def checked_url(base_url: str, carries_secret: bool, findings: Findings) -> str:

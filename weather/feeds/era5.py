@@ -15,7 +15,6 @@ References
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,7 +75,7 @@ def plan_era5(query: Query) -> list[Request]:
 
 def cds_download(
     request: Request,
-    feed: Feed,  # noqa: ARG001 - the same for every download
+    feed: Feed,  # noqa: ARG001  # the same for every download
     secrets: Mapping[str, str],
     policy: HttpPolicy,
     target: Path,
@@ -88,9 +87,10 @@ def cds_download(
     FeedFailure
         If `cdsapi` is missing, or the store refuses or cannot be reached.
     """
-    if importlib.util.find_spec("cdsapi") is None:
-        raise FeedFailure("the package cdsapi is not installed", _INSTALL, is_general=True)
-    cdsapi = importlib.import_module("cdsapi")
+    try:
+        cdsapi = importlib.import_module("cdsapi")
+    except ImportError as error:
+        raise FeedFailure("the package cdsapi is not installed", _INSTALL, is_general=True) from error
     inputs: dict[str, object] = dict(request.params)
     if "latitude" in inputs:
         point = {name: float(str(inputs.pop(name))) for name in ("longitude", "latitude")}
@@ -107,7 +107,7 @@ def cds_download(
             sleep_max=min(policy.max_wait_s, _MAX_SLEEP_S),
         )
         client.retrieve(request.path.removeprefix("/"), inputs, str(target))
-    except Exception as error:  # noqa: BLE001 - the client raises bare Exception
+    except Exception as error:  # noqa: BLE001  # the client raises bare ones
         failed = redacted(f"{type(error).__name__}: {error}", secrets)
     if failed:
         remedy = "check CDSAPI_KEY, that the licence is accepted on the data set's page, and the network"
