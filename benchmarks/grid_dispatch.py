@@ -303,7 +303,8 @@ def by_rundcopp(p: Problem, row: Ours, cost: np.ndarray, count: int) -> Peer:
         idle = float(grid.generators["no_load_cost_per_h"].sum())
     else:
         grid, inputs, engine, idle = p.grid, p.inputs, None, 0.0
-    steps = np.flatnonzero(np.isfinite(cost))
+    # A cost of nothing has no relative error.
+    steps = np.flatnonzero(np.isfinite(cost) & (cost > 1.0))
     cpu = wall = difference = 0.0
     done = failed = 0
     chosen = steps[np.linspace(0, len(steps) - 1, count + 1).astype(int)]

@@ -166,9 +166,10 @@ def _share_within(
     shared = amount
     for _ in range(_MAX_ROUNDS):
         new = watch.near(shared_flow, -_FLOW_TOLERANCE_MW)
-        if np.isin(new, kept).all():
+        both = np.union1d(kept, new)
+        if len(both) == len(kept):
             return shared
-        kept = np.union1d(kept, new)
+        kept = both
         rows = watch.rows(kept)
         at = post_flow(flow, rows)
         per_mw = flow_per_mw[rows.line] + rows.factor[:, None] * flow_per_mw[np.maximum(rows.outage, 0)]

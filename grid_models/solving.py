@@ -179,7 +179,7 @@ class Model:
             rows = np.union1d(rows, self.watch.near(flow, TIGHT_MW))
             solved = self._solve_with(rows, inputs, withdrawal, upper)
             flow = self.flow(solved.columns, withdrawal)[0]
-            if not solved.feasible[0] or np.isin(self.watch.near(flow, TIGHT_MW), rows).all():
+            if not solved.feasible[0] or len(np.union1d(rows, self.watch.near(flow, TIGHT_MW))) == len(rows):
                 return solved
         raise self._unsettled()
 

@@ -73,7 +73,7 @@ def opf_net(grid: Grid, load: np.ndarray, available: np.ndarray) -> pp.pandapowe
     net, at = bare_net(grid), grid.buses["pp_index"]
     net.line["max_loading_percent"] = 100.0
     net.trafo["max_loading_percent"] = 100.0
-    net.ext_grid["min_p_mw"], net.ext_grid["max_p_mw"] = -1e-5, 1e-5
+    net.ext_grid["min_p_mw"], net.ext_grid["max_p_mw"] = -1e-6, 1e-6
     for bus, p_mw in zip(grid.buses.index, load, strict=True):
         pp.create_load(net, at[bus], p_mw)
     for row in grid.generators[grid.generators["must_run"]].itertuples():

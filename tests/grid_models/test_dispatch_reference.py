@@ -106,4 +106,4 @@ def test_market_costs_what_pandapower_finds(rts: Grid) -> None:
         net = opf_net(rts, load[k], available[k])
         pp.rundcopp(net)
         no_load = float(rts.generators["no_load_cost_per_h"].sum())
-        assert step.cost - no_load == pytest.approx(net.res_cost, rel=1e-5, abs=1.0)
+        assert step.cost - no_load == pytest.approx(net.res_cost, rel=1e-7)
