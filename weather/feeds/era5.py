@@ -91,10 +91,7 @@ def cds_download(
         cdsapi = importlib.import_module("cdsapi")
     except ImportError as error:
         raise FeedFailure("the package cdsapi is not installed", _INSTALL, is_general=True) from error
-    inputs: dict[str, object] = dict(request.params)
-    if "latitude" in inputs:
-        point = {name: float(str(inputs.pop(name))) for name in ("longitude", "latitude")}
-        inputs |= {"location": point, "date": [inputs["date"]]}
+    inputs = _inputs(request)
     failed = ""
     try:
         client = cdsapi.Client(
@@ -117,6 +114,15 @@ def cds_download(
     if not target.is_file() or not target.stat().st_size:
         raise FeedFailure("the Climate Data Store gave an empty answer", "try again later", is_general=False)
     return "application/octet-stream"
+
+
+def _inputs(request: Request) -> dict[str, object]:
+    """Return a request in the form the store wants: numbers as such, a point by its name."""
+    inputs: dict[str, object] = dict(request.params)
+    if "area" in inputs:
+        return inputs | {"area": [float(edge) for edge in request.params["area"]]}
+    point = {name: float(str(inputs.pop(name))) for name in ("longitude", "latitude")}
+    return inputs | {"location": point, "date": [inputs["date"]]}
 
 
 def _boxes(places: Mapping[str, Place]) -> list[tuple[str, ...]]:
