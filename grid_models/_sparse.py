@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-9
 _REDUCED_COST = 1e-7
 _OBJECTIVE = 1e-6  # what HiGHS allows a row of a mixed-integer programme to be left by
+_MAX_NODES = 1000  # a limit on time would make results depend on the machine
 _STATUS = highspy.HighsModelStatus
 _LP_OPTIONS: dict[str, bool | int | float | str] = {
     "output_flag": False,
@@ -39,8 +40,6 @@ _MIP_OPTIONS: dict[str, bool | int | float | str] = {
     "threads": 1,
     "parallel": "off",
     "random_seed": 0,
-    # A limit on time would make results depend on the machine.
-    "mip_max_nodes": 1000,
 }
 
 
@@ -61,6 +60,10 @@ class SparseProgramme:
         Columns that take whole numbers only.
     gap : float
         How far from the best a solution in whole numbers may be, relative to its objective.
+    max_nodes : int
+        Nodes of the search after which the best solution so far is taken.
+    good_enough : float
+        Objective at which the search for whole numbers ends.
     offset : float
         Constant part of the objective.
     """
@@ -76,6 +79,8 @@ class SparseProgramme:
         *,
         integer: BoolArray | None = None,
         gap: float = 0.0,
+        max_nodes: int = _MAX_NODES,
+        good_enough: float = -np.inf,
         offset: float = 0.0,
     ) -> None:
         self.lower, self.upper = lower.astype(float), upper.astype(float)
@@ -83,7 +88,8 @@ class SparseProgramme:
         self.rows, self.where, self.offset = rows.tocsr(), where, offset
         self._every = np.arange(len(lower), dtype=np.int32)
         self._highs = highspy.Highs()
-        self._set(_LP_OPTIONS if integer is None else {**_MIP_OPTIONS, "mip_rel_gap": gap})
+        search = {"mip_rel_gap": gap, "mip_max_nodes": max_nodes, "objective_target": good_enough}
+        self._set(_LP_OPTIONS if integer is None else {**_MIP_OPTIONS, **search})
         self._highs.passModel(_as_highs(self, integer))
 
     @property
@@ -214,15 +220,15 @@ class SparseProgramme:
     def _run(self) -> bool:
         self._highs.run()
         status = self._highs.getModelStatus()
-        if status == _STATUS.kOptimal:
+        if status in (_STATUS.kOptimal, _STATUS.kObjectiveTarget):
             return True
-        if status == _STATUS.kSolutionLimit:
-            return bool(np.isfinite(self.objective))
+        if status == _STATUS.kSolutionLimit and np.isfinite(self.objective):
+            return True
         if status in (_STATUS.kInfeasible, _STATUS.kUnboundedOrInfeasible):
             return False
         raise SolverError(
-            f"{self.where}: HiGHS stopped with status {self._highs.modelStatusToString(status)!r}; "
-            "check limits and costs for extreme values"
+            f"{self.where}: HiGHS stopped with status {self._highs.modelStatusToString(status)!r} and no "
+            "solution; allow more nodes, or check limits and costs for extreme values"
         )
 
 

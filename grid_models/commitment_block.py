@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,16 +15,20 @@ from grid_models.objective import ColumnCosts
 from weather import SolverError
 
 if TYPE_CHECKING:
+    from highspy import HighsBasisStatus
+
     from grid_models._arrays import BoolArray, FloatArray
     from grid_models.engine import DispatchEngine
     from grid_models.fleet import Fleet
     from grid_models.lp import Inputs
     from grid_models.storage import Stores
 
+Statuses = list[list["HighsBasisStatus"]]
+
 SHED_PRICE_PER_MWH = 10_000.0
 """What a MWh of load not served, or of must-take power not taken, counts in a commitment. [currency/MWh]"""
 _WHOLE = 1e-6
-_BEYOND_MW = 1e-4
+_NEARER = 0.25  # what the first search may miss of its own best, which is not that of all
 _MAX_ROUNDS = 100
 
 
@@ -93,6 +97,8 @@ class CommitmentSolver:
         Whether ramp rates hold; whether shares of units may run.
     mip_gap : float
         How far from the best a block may be, relative to its objective. [1]
+    max_nodes : int
+        Nodes of the search after which a block takes the best it has.
     """
 
     def __init__(
@@ -106,9 +112,10 @@ class CommitmentSolver:
         ramps: bool,
         relaxed: bool,
         mip_gap: float,
+        max_nodes: int,
     ) -> None:
         self.fleet, self.engine, self.stores, self.prices = fleet, engine, stores, prices
-        self.step_h, self.relaxed, self.mip_gap = step_h, relaxed, mip_gap
+        self.step_h, self.relaxed, self.mip_gap, self.max_nodes = step_h, relaxed, mip_gap, max_nodes
         self.costs = ColumnCosts(engine.problem, engine.objective)
         rate = engine.grid.generators["ramp_mw_per_h"].to_numpy(dtype=float) * step_h
         self.ramp_mw = rate if ramps else np.full_like(rate, np.inf)
@@ -147,9 +154,9 @@ class CommitmentSolver:
             )
             rows = CommitmentRows(self.fleet, block, most, past, self.engine.limits)
             attempt = _Commitment(self, rows, inputs, None if may_shed else self._start)
-            result = attempt.solve()
+            result = attempt.solve(kept)
             if result is not None:
-                self._start = None if may_shed else attempt.start_after(kept)
+                self._start = None if may_shed else attempt.start
                 return result
         raise SolverError(
             f"grid {self.engine.grid.name}: no commitment even with all load shed; "
@@ -174,26 +181,33 @@ class CommitmentSolver:
         return result
 
     def offset(self, inputs: Inputs) -> float:
-        """Return what the objective is beside the columns: costs of what runs anyway, all that could be curtailed."""
-        p = self.engine.problem
+        """Return the objective beside the columns: costs of what runs anyway, all that could be curtailed."""
+        p, free = self.engine.problem, inputs.available_p_mw[:, self.engine.problem.free_unit]
         result = float((inputs.gen_status @ p.gen_no_load_cost).sum())
         if self.engine.objective == "priority":
-            result += self.prices.curtailed_per_mwh * float(
-                (inputs.available_p_mw[:, p.free_unit] @ p.counted).sum()
-            )
+            result += self.prices.curtailed_per_mwh * float((free @ p.counted).sum())
         return result * self.step_h
 
 
 @dataclass(frozen=True)
-class _Start:
-    """A basis to start a block from, step by step, and the lines and ramps that bound."""
+class _Whole:
+    """Solution in whole numbers, its objective, and what none can be below."""
 
-    columns: list[list[object]]
-    own: list[list[object]]
-    energy: list[list[object]]
-    commitment: list[list[object]]
+    x: FloatArray
+    objective: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class _Start:
+    """A basis to start a block from: statuses of columns and of rows by step; lines and ramps that bound."""
+
+    columns: Statuses
+    own: Statuses
+    energy: Statuses
+    commitment: Statuses
     added: Added
-    added_status: list[object]
+    added_status: list[HighsBasisStatus]
 
 
 class _Commitment:
@@ -219,37 +233,60 @@ class _Commitment:
             self._where,
             offset=self._offset,
         )
+        self.start = start
         if start is not None:
             self._start_from(start)
 
-    def solve(self) -> Committed | None:
-        """Find the commitment; None if there is none."""
+    def solve(self, kept: int) -> Committed | None:
+        """Find the commitment; None if there is none.
+
+        What whole numbers were found without some line or ramp is dispatched again within all of them. If it
+        then is too dear, whole numbers are looked for once more, with those that bound.
+        """
         for _ in range(_MAX_ROUNDS):
             if not self._relax():
                 return None
-            x, objective, bound = self._lp.x, self._lp.objective, self._lp.objective
-            if not self._solver.relaxed:
-                whole = self._whole(x)
-                if whole is None:
-                    return None
-                x, objective, bound = whole
-            if self._solver.relaxed or not self._add_reached(x, margin_mw=-_BEYOND_MW):
-                return self._result(x, objective, bound)
+            self.start = self._start_after(kept)
+            x, objective = self._lp.x, self._lp.objective
+            if self._solver.relaxed:
+                return self._result(x, objective, objective)
+            n_row, found = self._lp.n_row, self._whole(x)
+            if found is None:
+                return None
+            dispatched = self._dispatched(found.x)
+            within = dispatched is not None and self._is_near(dispatched[1], found.bound)
+            if dispatched is not None and (within or self._lp.n_row == n_row):
+                return self._result(*dispatched, found.bound)
         raise SolverError(f"{self._where}: rows did not settle after {_MAX_ROUNDS} rounds")
+
+    def _dispatched(self, x: FloatArray) -> tuple[FloatArray, float] | None:
+        """Solution with what runs held, within all lines and ramps, and its objective; None without."""
+        at, lower, upper = self._rows.running_at, self._lower.copy(), self._upper.copy()
+        for bound in (lower, upper):
+            steps = bound.reshape(self._rows.n_step, -1)
+            steps[:, at] = np.round(x.reshape(self._rows.n_step, -1)[:, at])
+        self._lp.set_columns(lower, upper)
+        result = (self._lp.x, self._lp.objective) if self._relax() else None
+        self._lp.set_columns(self._lower, self._upper)
+        return result
+
+    def _is_near(self, objective: float, bound: float) -> bool:
+        """Whether an objective is within the gap above what no solution can be below."""
+        return objective - bound <= self._solver.mip_gap * max(abs(objective), 1.0)
 
     def _relax(self) -> bool:
         """Solve the relaxation within all lines and ramps."""
         for _ in range(_MAX_ROUNDS):
             if not self._lp.minimise(self._cost):
                 return False
-            if not self._add_reached(self._lp.x, margin_mw=0.0):
+            if not self._add_reached(self._lp.x):
                 return True
         raise SolverError(f"{self._where}: rows did not settle after {_MAX_ROUNDS} rounds")
 
-    def _add_reached(self, x: FloatArray, *, margin_mw: float) -> bool:
+    def _add_reached(self, x: FloatArray) -> bool:
         values = x.reshape(self._rows.n_step, -1)
         own = values[:, : self._rows.block.width]
-        reached = self._rows.block.reached(own, self._rows.injected_mw(values), margin_mw=margin_mw)
+        reached = self._rows.block.reached(own, self._rows.injected_mw(values))
         if len(reached):
             self._add(reached)
         return len(reached) > 0
@@ -260,31 +297,31 @@ class _Commitment:
         low, high = block.limits(self._inputs)
         self._lp.add_rows(coefficients, low[-len(new) :], high[-len(new) :])
 
-    def _whole(self, x: FloatArray) -> tuple[FloatArray, float, float] | None:
-        """Solution in whole numbers, its objective and its bound, from the relaxation.
+    def _whole(self, x: FloatArray) -> _Whole | None:
+        """Solution in whole numbers, from the relaxation; None if there is none.
 
-        First only clusters of which the relaxation runs parts are decided, the others stay as they are. That is
-        fast and mostly good enough, which the relaxation tells. If not, everything is decided from there.
+        First only clusters of which the relaxation runs parts are decided, the others stay as they are. That
+        is fast and mostly good enough, which the relaxation tells. If not, everything is decided from there.
         """
         relaxed = self._lp.objective
         at = self._rows.running_at
         running = x.reshape(self._rows.n_step, -1)[:, at]
         parts = np.abs(running - np.round(running)) > _WHOLE
         if not parts.any():
-            return x, relaxed, relaxed
+            return _Whole(x, relaxed, relaxed)
         lower, upper = self._lower.copy(), self._upper.copy()
         settled = ~parts.any(axis=0)
         for bound in (lower, upper):
             bound.reshape(self._rows.n_step, -1)[:, at][:, settled] = np.round(running[:, settled])
-        near = self._decide(lower, upper)
-        if near is not None and near[1] - relaxed <= self._solver.mip_gap * max(abs(near[1]), 1.0):
-            return near[0], near[1], relaxed
-        every = self._decide(self._lower, self._upper, near[0] if near else None)
-        return None if every is None else (every[0], every[1], max(every[2], relaxed))
+        near = self._decide(lower, upper, gap=self._solver.mip_gap * _NEARER)
+        if near is not None and self._is_near(near.objective, relaxed):
+            return replace(near, bound=relaxed)
+        every = self._decide(self._lower, self._upper, gap=self._solver.mip_gap, known=near)
+        return None if every is None else replace(every, bound=max(every.bound, relaxed))
 
     def _decide(
-        self, lower: FloatArray, upper: FloatArray, suggested: FloatArray | None = None
-    ) -> tuple[FloatArray, float, float] | None:
+        self, lower: FloatArray, upper: FloatArray, *, gap: float, known: _Whole | None = None
+    ) -> _Whole | None:
         programme = SparseProgramme(
             lower,
             upper,
@@ -293,14 +330,16 @@ class _Commitment:
             self._lp.high,
             self._where,
             integer=self._is_running(),
-            gap=self._solver.mip_gap,
+            gap=gap,
+            max_nodes=self._solver.max_nodes,
+            good_enough=self._lp.objective + self._solver.mip_gap * abs(self._lp.objective),
             offset=self._offset,
         )
-        if suggested is not None:
-            programme.suggest(suggested)
+        if known is not None:
+            programme.suggest(known.x)
         if not programme.minimise(self._cost):
             return None
-        return programme.x, programme.objective, programme.bound
+        return _Whole(programme.x, programme.objective, programme.bound)
 
     def _is_running(self) -> BoolArray:
         step = np.zeros(self._rows.n_column, dtype=bool)
@@ -337,7 +376,7 @@ class _Commitment:
         rows = self._rows
         return len(rows.block.own.coefficients), len(rows.block.stores), rows.n_row_per_step
 
-    def start_after(self, kept: int) -> _Start:
+    def _start_after(self, kept: int) -> _Start:
         """Basis of the relaxation, moved on by some steps; steps that are new start as a block earlier."""
         basis, n = self._lp.basis(), self._rows.n_step
         columns = _in_parts(list(basis.col_status), n)
@@ -370,6 +409,6 @@ class _Commitment:
             self._lp.start_from(columns, status)
 
 
-def _in_parts(values: list[object], n: int) -> list[list[object]]:
+def _in_parts(values: list[HighsBasisStatus], n: int) -> Statuses:
     size = len(values) // n
     return [values[k * size : (k + 1) * size] for k in range(n)]

@@ -1,13 +1,13 @@
 """Which clusters of generators run, as columns and rows beside the dispatch of several steps.
 
-For each cluster and step there are two columns: how many members run, and how many start. The rows are the tight
-ones of Rajan and Takriti [1]_, with the number of stops eliminated; with n members, u running and v starting,
-and minimum times of U and D steps::
+For each cluster and step there are two columns: how many members run, and how many start. The rows are the
+tight ones of Rajan and Takriti [1]_, with the number of stops eliminated; with n members, u running and v
+starting, and minimum times of U and D steps::
 
     u(t) − u(t−1) <= v(t)         v(t−U+1) + … + v(t) <= u(t)         v(t−D+1) + … + v(t) <= n − u(t−D)
 
-Outputs are counted above the minimum, and every cost segment is limited by its width times the members that run,
-so that the relaxation of a single unit is exact.
+Outputs are counted above the minimum, and every cost segment is limited by its width times the members that
+run, so that the relaxation of a single unit is exact.
 
 References
 ----------
@@ -36,7 +36,8 @@ _ROUNDING = 1e-6
 class Past:
     """Members that ran and started in the steps before a block, oldest first, (step, cluster).
 
-    Without any step the block is the first: what runs then is free, and no start is paid for in its first step.
+    Without any step the block is the first: what runs then is free, and no start is paid for in its first
+    step.
     """
 
     running: FloatArray
@@ -77,7 +78,7 @@ class CommitmentRows:
     def __init__(self, fleet: Fleet, block: BlockRows, most: FloatArray, past: Past, limits: Limits) -> None:
         self.fleet, self.block, self.past = fleet, block, past
         self.most, self._limits = most, limits
-        self.n_step, self.n_cluster = most.shape
+        self.n_step, self.n_cluster = len(most), len(fleet)
         problem = block.problem
         cluster = np.full(problem.n_gen, -1, dtype=np.int64)
         cluster[fleet.gen] = np.arange(len(fleet))
@@ -108,6 +109,10 @@ class CommitmentRows:
         low, high = self.block.bounds(np.zeros(len(self.block.stores)))
         lower[:, : self.block.width] = low.reshape(self.n_step, -1)
         upper[:, : self.block.width] = high.reshape(self.n_step, -1)
+        if self.block.n_own > self.block.problem.n_column:
+            dumped = self.block.problem.n_column + self.block.problem.n_bus + self.fleet.bus
+            for step in range(self.n_step):
+                np.add.at(upper[step], dumped, self.fleet.p_min_mw * self.most[step])
         upper[:, self._segment] = self._width_mw * self.most[:, self._of]
         upper[:, self.running_at] = upper[:, self.starting_at] = self.most
         if not len(self.past):
@@ -141,7 +146,7 @@ class CommitmentRows:
         )
 
     def dispatch_rows(self) -> sparse.csr_matrix:
-        """Rows of the dispatch that are always there: members that run give their minimum, and room above it."""
+        """Rows of the dispatch that are always there; members that run give their minimum and room above."""
         own = len(self.block.own.coefficients)
         minimum = np.zeros((own, self.n_cluster))
         minimum[0] = self.fleet.p_min_mw

@@ -83,8 +83,10 @@ class Fleet:
         return len(self.n)
 
 
-def clustered(grid: Grid, step_h: float, apart: BoolArray) -> Fleet:
+def clustered(grid: Grid, step_h: float, apart: BoolArray, *, ramps: bool) -> Fleet:
     """Take identical committable generators together.
+
+    Those whose ramps can bind from step to step are left alone: their sum may do what not all of them can.
 
     Parameters
     ----------
@@ -94,8 +96,13 @@ def clustered(grid: Grid, step_h: float, apart: BoolArray) -> Fleet:
         Length of a step. [h]
     apart : ndarray of bool (gen)
         Generators to be left alone, such as those with outages of their own.
+    ramps : bool
+        Whether ramps limit them.
     """
     gens = grid.generators
+    if ramps:
+        span = gens["p_max_mw"] - gens["p_min_mw"]
+        apart = apart | (gens["ramp_mw_per_h"] * step_h < span).to_numpy(dtype=bool)
     committable = gens["committable"].to_numpy(dtype=bool) & ~gens["must_run"].to_numpy(dtype=bool)
     curves = {name: _curve(part) for name, part in grid.segments.groupby("gen", sort=False)}
     groups: dict[tuple[object, ...], list[int]] = {}
