@@ -17,7 +17,7 @@ PACKAGES = ("weather", "grid_models", "twin")
 
 # What users of the notebook and of scripts touch; the names are part of the design.
 PROMISED = {
-    "weather": {"READERS", "pv_power", "read", "synthesize", "wind_power"},
+    "weather": {"FEEDS", "READERS", "fetch", "pv_power", "read", "synthesize", "wind_power"},
     "grid_models": {"CATALOG", "dispatch", "load_grid", "signals", "windows"},
     "twin": {
         "POLICIES",
