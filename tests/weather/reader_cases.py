@@ -15,6 +15,7 @@ import xarray as xr
 
 from tests.weather import feed_files as files
 from tests.weather.sky import LATITUDE, LONGITUDE, hours, instants, local, means
+from weather import read
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,14 @@ def wtk(clock_h: float) -> str:
     )
     head = f"SiteID,7,Site Timezone,-6,Data Timezone,{clock_h:g},Longitude,{LONGITUDE},Latitude,{LATITUDE}"
     return f"{head}\n{rows.to_csv(index=False)}"
+
+
+def saved(folder: Path) -> Path:
+    """Weather as `read` gives it."""
+    table = folder / "table.csv"
+    table.write_text(files.plain_csv(), encoding="utf-8")
+    read(table, "csv", clock="UTC", **PLAIN).to_netcdf(folder / "saved.nc")  # type: ignore[arg-type]
+    return folder / "saved.nc"
 
 
 def parquet(folder: Path) -> Path:
@@ -275,6 +284,7 @@ CASES: dict[str, Case] = {
     "era5-zarr": Case("era5", era5_zarr, {"places": CENTRE}),
     "era5-zip": Case("era5", era5_zip, {"places": CENTRE}),
     "era5-csv": Case("era5", era5_csv),
+    "saved": Case("saved", saved),
     "parquet": Case("parquet", parquet, {"label": "left", **HERE, **PART}),
     "parquet-units": Case("parquet", parquet_units, {"time_column": "stamp", **PLAIN}),
     "csv": Case("csv", files.plain_csv, {"clock": "UTC", **PLAIN}, "csv"),
@@ -301,7 +311,7 @@ CASES: dict[str, Case] = {
 
 def write(case: Case, folder: Path) -> Path:
     """Write a file into a folder."""
-    if case.write in (parquet, parquet_units, era5_netcdf, era5_old_netcdf, era5_zarr, era5_zip):
+    if case.write in (parquet, parquet_units, era5_netcdf, era5_old_netcdf, era5_zarr, era5_zip, saved):
         return case.write(folder)  # type: ignore[call-arg, return-value]
     content = case.write()  # type: ignore[call-arg]
     path = folder / "file"

@@ -19,7 +19,7 @@ from weather import READER_NEEDS, READERS, InputError, check_dataset, clock_offs
 
 KNOWN = ("latitude", "longitude", "utc_offset_h", "source", "licence", "synthetic")
 COMMON = {"site", "partial", "fill", "accept", "clock", "utc_offset_h"}
-TEXTS = [name for name in READERS if name not in ("parquet", "era5")]
+TEXTS = [name for name in READERS if name not in ("parquet", "era5", "saved")]
 CUT = ("pvgis-hourly-csv", "open_meteo-csv", "nasa_power-csv", "era5-zip")
 CLOCKS = [
     [name for name in CASES if CASES[name].reader == reader and "15min" not in name]

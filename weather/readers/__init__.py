@@ -21,6 +21,7 @@ from weather.readers.nsrdb import is_nsrdb, read_nsrdb
 from weather.readers.open_meteo import is_open_meteo, read_open_meteo
 from weather.readers.plain import read_csv, read_parquet
 from weather.readers.pvgis import is_pvgis, read_pvgis
+from weather.readers.saved import is_saved, read_saved
 from weather.readers.surfrad import is_surfrad, read_surfrad
 from weather.readers.tmy2 import is_tmy2, read_tmy2
 from weather.readers.tmy3 import is_tmy3, read_tmy3
@@ -97,6 +98,7 @@ _FORMATS: Final[Mapping[str, _Format]] = {
         "places={site: (latitude, longitude)}, or every cell is a site",
         ("places", "method"),
     ),
+    "saved": _Format(read_saved, is_saved, "nothing; site= for one of several"),
     "parquet": _Format(
         read_parquet,
         lambda found: found.kind == "parquet",

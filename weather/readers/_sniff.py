@@ -1,4 +1,4 @@
-"""What a file is, from its first bytes: text, grid, table of columns, or an archive of them."""
+"""What a file is, from its first bytes: text, grid, saved weather, table of columns, archive of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+import netCDF4
+
 from weather.errors import Finding, InputError
 
 __all__ = ["Kind", "Sample", "sample"]
 
-Kind: TypeAlias = Literal["text", "netcdf", "zarr", "parquet", "zip", "binary"]
+Kind: TypeAlias = Literal["text", "netcdf", "weather", "zarr", "parquet", "zip", "binary"]
 
 _MAGIC: Final[tuple[tuple[bytes, Kind], ...]] = (
     (b"\x89HDF", "netcdf"),
@@ -71,11 +73,20 @@ def sample(path: Path) -> Sample:
             data = _unpacked(path)
     for magic, kind in _MAGIC:
         if data.startswith(magic):
-            return Sample(kind)
+            return Sample("weather" if kind == "netcdf" and _is_weather(path) else kind)
     head = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace").lstrip()
     if not head:
         raise InputError(str(path), [Finding("file", "empty", "get it again from its source")])
     return Sample("binary" if "\x00" in head else "text", head)
+
+
+def _is_weather(path: Path) -> bool:
+    """Return whether a NetCDF file holds weather at sites in the project's own names."""
+    try:
+        with netCDF4.Dataset(path) as file:
+            return {"time", "site"} <= set(file.dimensions) and "synthetic" in file.ncattrs()
+    except (OSError, RuntimeError):
+        return False
 
 
 def _unpacked(path: Path) -> bytes:
