@@ -1,0 +1,521 @@
+"""Errors of forecasts, fitted to pairs of forecast and actual: members of a forecast, forecasts of a series.
+
+**Given a forecast**, what may happen follows from what happened when the forecast was at this level:
+empirical quantiles by bin of the level, by unit, by bucket of lead time and, for solar power, by hour of the
+day. What is drawn from them is correlated over units as the fitted pairs were, and over lead time
+exponentially (a Gaussian copula [1]_). No value leaves the range of what was measured, and what was always 0
+stays 0.
+
+**Given what happens**, a forecast that might have been made of it is drawn in the same way from the forecasts
+that were made when this happened. Its noise belongs to the step that is forecast, so that later forecasts of
+a step agree with earlier ones. Before the shortest lead time of the pairs the error shrinks as that of
+persistence does, but is never larger than the fitted one: forecast = actual + growth(lead) (drawn − actual).
+Members around such a forecast come from pairs whose errors were made smaller by the same factor, so that they
+stay as reliable.
+
+References
+----------
+.. [1] P. Pinson et al., "From probabilistic forecasts to statistical scenarios of short-term wind power
+   production", Wind Energy 12 (2009), 51-62.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+from scipy.special import ndtr, ndtri
+
+from weather._types import FloatArray, IntArray
+from weather.errors import Findings
+from weather.forecasts._conditional import Conditional, fit_conditional, stack_conditionals
+from weather.forecasts._noise import decay_time, noise_of_run, noise_over_time, root_of
+from weather.forecasts.contract import (
+    NO_LATENCY,
+    TimeArray,
+    at_valid_time,
+    checked_series,
+    forecast_axes,
+    make_forecast,
+    positions,
+)
+from weather.timeaxis import step_of
+
+__all__ = ["ErrorModel"]
+
+_DAY: Final = pd.Timedelta(days=1)
+_N_LAGS: Final = 12
+_MIN_RUNS: Final = 30
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """Correlation of what is drawn.
+
+    Attributes
+    ----------
+    decay : float
+        Correlation of neighbouring steps. [1]
+    root : ndarray
+        Root of the correlation of units, (unit, unit).
+    """
+
+    decay: float
+    root: FloatArray
+
+
+@dataclass(frozen=True)
+class ErrorModel:
+    """Errors of a forecast; make it with `ErrorModel.fit`.
+
+    Attributes
+    ----------
+    name : str
+        Variable it is of.
+    dim : str
+        Dim of units or sites.
+    units : tuple of str
+        Labels of that dim, in their order.
+    capacity : ndarray
+        Largest value of each. [unit of the variable]
+    step : numpy.timedelta64
+        Step of the series.
+    by_hour : bool
+        Whether the hour of the day matters.
+    first_lead, last_lead : numpy.timedelta64
+        Range of lead times of the pairs.
+    bucket : numpy.timedelta64
+        Length of a bucket of lead times, from `first_lead` on.
+    growth : ndarray
+        Factor on the error at 0, 1, 2, ... steps before `first_lead`, (lead_time, unit), rising to 1. [1]
+    happening : Conditional
+        What happens given the forecast: one table for each row of `growth`, then one for each bucket.
+    forecasting : Conditional
+        What is forecast given what happens: one table for each bucket.
+    given_forecast, given_actual : Dependence
+        Correlation of both.
+    """
+
+    name: str
+    dim: str
+    units: tuple[str, ...]
+    capacity: FloatArray
+    step: np.timedelta64
+    by_hour: bool
+    first_lead: np.timedelta64
+    last_lead: np.timedelta64
+    bucket: np.timedelta64
+    growth: FloatArray
+    happening: Conditional
+    forecasting: Conditional
+    given_forecast: Dependence
+    given_actual: Dependence
+
+    @classmethod
+    def fit(
+        cls,
+        forecast: xr.Dataset,
+        actual: xr.DataArray,
+        capacity: xr.DataArray,
+        *,
+        by_hour: bool = False,
+        bucket: pd.Timedelta = _DAY,
+    ) -> ErrorModel:
+        """Fit to pairs.
+
+        Parameters
+        ----------
+        forecast : Dataset
+            A forecast of one member, with the variable that `actual` is named after; at least 30 runs.
+        actual : DataArray
+            What happened, over time and the same units or sites, 0 to capacity.
+        capacity : DataArray
+            Largest value of each unit. [unit of the variable]
+        by_hour : bool
+            Whether errors depend on the hour of the day (UTC) beside the level: for solar power.
+        bucket : Timedelta
+            Lead times that are taken together. Where there is one run a day a lead time is an hour of the
+            day, so buckets of whole days keep the two apart.
+
+        Returns
+        -------
+        ErrorModel
+            The model; its parameters are arrays.
+
+        Raises
+        ------
+        InputError
+            For axes that do not match, several members, too few runs, values outside 0 to capacity.
+        """
+        made, happened, most = _pairs(forecast, actual, capacity)
+        series = checked_series(actual, "actual")
+        step = step_of(series)
+        valid, lead = forecast["valid_time"].to_numpy(), forecast["lead_time"].to_numpy()
+        n_class = 24 if by_hour else 1
+        klass = _hour(valid) if by_hour else np.zeros(valid.shape, dtype=np.int64)
+        of = ((lead - lead[0]) // bucket.to_timedelta64()).astype(np.int64)
+        if by_hour:
+            _require_all_hours(klass, of)
+        dim = str(series.dims[1])
+        share = series.sel({dim: forecast[dim].to_numpy()}).to_numpy() / most
+        first = of == 0
+        growth = _growth(series, share, (made - happened)[:, first], valid, lead[0])
+
+        def table(level: FloatArray, target: FloatArray, b: int) -> Conditional:
+            pairs = _flat(level, target, of == b)
+            return fit_conditional(*pairs, klass[:, of == b].ravel(), n_class)
+
+        buckets = range(int(of[-1]) + 1)
+        early = [table(happened + g * (made - happened), happened, 0) for g in growth]
+        happening = stack_conditionals([*early, *(table(made, happened, b) for b in buckets)])
+        forecasting = stack_conditionals([table(happened, made, b) for b in buckets])
+        return cls(
+            str(series.name),
+            dim,
+            tuple(map(str, forecast[dim].to_numpy())),
+            most,
+            step,
+            by_hour,
+            lead[0],
+            lead[-1],
+            bucket.to_timedelta64(),
+            growth,
+            happening,
+            forecasting,
+            _dependence(happening, of + len(growth), klass, made, happened),
+            _dependence(forecasting, of, klass, happened, made),
+        )
+
+    def sample(
+        self, forecast: xr.Dataset, members: int, seed: int, *, dark: xr.DataArray | None = None
+    ) -> xr.Dataset:
+        """Members around a forecast: what may happen, given it.
+
+        Parameters
+        ----------
+        forecast : Dataset
+            A forecast of one member, with lead times that were fitted and all units of the model.
+        members : int
+            Number of members. More of them leave the first ones as they are.
+        seed : int
+            Seed. Members of a run depend on it, on the run's `init_time` and the run's own values alone.
+        dark : DataArray, optional
+            Where there is no sun during a step, over time and units (`weather.is_dark`): members are 0 there.
+
+        Returns
+        -------
+        Dataset
+            The forecast with its members.
+        """
+        level, lead = self._level(forecast)
+        findings = Findings()
+        if lead[0] < self.first_lead or lead[-1] > self.last_lead:
+            shown = " to ".join(f"{pd.Timedelta(t)}" for t in (self.first_lead, self.last_lead))
+            findings.add("lead_time", f"outside the fitted {shown}", "cut the forecast to it")
+        findings.raise_if_any("error model")
+        valid = forecast["valid_time"].to_numpy()
+        values = self._members(level, forecast["init_time"].to_numpy(), valid, lead, members, seed)
+        like = forecast[self.name].isel(init_time=0, lead_time=0, member=0, drop=True)
+        return self._told(values, like, forecast, members, seed, dark)
+
+    def simulate(
+        self,
+        actual: xr.DataArray,
+        init_times: pd.DatetimeIndex,
+        lead_times: pd.TimedeltaIndex,
+        members: int,
+        seed: int,
+        *,
+        latency: pd.Timedelta = NO_LATENCY,
+        dark: xr.DataArray | None = None,
+    ) -> xr.Dataset:
+        """Forecasts that might have been made of a series, with errors as fitted.
+
+        They are made of what happens later and an error: a stand-in for a forecast that is not at hand,
+        marked by `attrs["simulated"] = 1`. All other forecasts here know nothing of what comes later.
+
+        Parameters
+        ----------
+        actual : DataArray
+            What happens, over time and all units of the model, 0 to capacity.
+        init_times : DatetimeIndex
+            When forecasts are made, in a stated zone.
+        lead_times : TimedeltaIndex
+            For how far ahead, from 0 on, at most the longest that was fitted.
+        members : int
+            Number of members around the forecast.
+        seed : int
+            Seed. The forecast of a step at a lead time depends on it, on the step and what happens in it
+            alone; members on the run's `init_time` as well.
+        latency : Timedelta
+            From `init_time` until publication.
+        dark : DataArray, optional
+            As for `sample`.
+
+        Returns
+        -------
+        Dataset
+            The forecast, and `central` (init_time, lead_time, unit): the single forecast that the members lie
+            around.
+        """
+        init, lead, step = forecast_axes(actual, init_times, lead_times)
+        series = checked_series(actual, "actual")
+        self._require(series, step, lead)
+        valid = init[:, None] + lead
+        share = series.sel({self.dim: list(self.units)}).to_numpy() / self.capacity
+        steps, back = np.unique(valid, return_inverse=True)
+        happens = share[positions(series, steps, "actual")]
+        of = self._bucket(lead)
+        drawn = np.empty((self._n_bucket, len(steps), len(self.units)))
+        noise = noise_over_time(seed, steps, step, self.given_actual.decay, self.given_actual.root)
+        for b in range(self._n_bucket):
+            table = np.full(len(steps), b)
+            drawn[b] = self.forecasting.at(table, self._class(steps), happens, ndtr(noise))
+        back = back.reshape(valid.shape)
+        factor = np.ones((len(lead), len(self.units)))
+        early = lead < self.first_lead
+        factor[early] = self.growth[(lead[early] // self.step).astype(np.int64)]
+        central = happens[back] + factor * (drawn[of, back] - happens[back])
+        values = self._members(central, init, valid, lead, members, seed)
+        like = series.isel(time=0, drop=True).sel({self.dim: list(self.units)})
+        empty = make_forecast(
+            self.name, values, like, pd.DatetimeIndex(init).tz_localize("UTC"), lead_times, latency=latency
+        )
+        told = self._told(values, like, empty, members, seed, dark)
+        dims = ("init_time", "lead_time", self.dim)
+        told["central"] = (dims, self._lit(central, valid, dark) * self.capacity, like.attrs)
+        return told.assign_attrs(simulated=1)
+
+    @property
+    def _n_bucket(self) -> int:
+        return len(self.forecasting.centre)
+
+    def _class(self, valid: TimeArray) -> IntArray:
+        return _hour(valid) if self.by_hour else np.zeros(valid.shape, dtype=np.int64)
+
+    def _bucket(self, lead: npt.NDArray[np.timedelta64]) -> IntArray:
+        """Bucket of each lead time; the first also for those before it."""
+        of: IntArray = np.maximum((lead - self.first_lead) // self.bucket, 0).astype(np.int64)
+        return of
+
+    def _table(self, lead: npt.NDArray[np.timedelta64]) -> IntArray:
+        """Table of `happening` of each lead time."""
+        early = lead < self.first_lead
+        return np.where(early, (lead // self.step).astype(np.int64), len(self.growth) + self._bucket(lead))
+
+    def _members(
+        self,
+        level: FloatArray,
+        init: TimeArray,
+        valid: TimeArray,
+        lead: npt.NDArray[np.timedelta64],
+        members: int,
+        seed: int,
+    ) -> FloatArray:
+        """Members (init_time, lead_time, member, unit) given forecasts (init_time, lead_time, unit). [1]."""
+        findings = Findings()
+        if members < 1:
+            findings.add("members", f"{members}", "give one at least")
+        if seed < 0:
+            findings.add("seed", f"{seed}", "give an integer >= 0")
+        findings.raise_if_any("error model")
+        shape = (len(lead), members)
+        result = np.empty((len(init), *shape, len(self.units)))
+        table, klass = self._table(lead)[:, None], self._class(valid)
+        decay, root = self.given_forecast.decay, self.given_forecast.root
+        for i in range(len(init)):
+            u = ndtr(noise_of_run(seed, init[i], shape, decay, root))
+            many = np.broadcast_to(level[i][:, None, :], u.shape)
+            wide = np.broadcast_to(table, shape), np.broadcast_to(klass[i][:, None], shape)
+            result[i] = self.happening.at(*wide, many, u)
+        return result
+
+    def _told(
+        self,
+        values: FloatArray,
+        like: xr.DataArray,
+        forecast: xr.Dataset,
+        members: int,
+        seed: int,
+        dark: xr.DataArray | None,
+    ) -> xr.Dataset:
+        """Members as a forecast with the clock of another."""
+        lit = self._lit(np.moveaxis(values, 2, 0), forecast["valid_time"].to_numpy(), dark)
+        data = xr.DataArray(
+            np.moveaxis(lit, 0, 2) * self.capacity,
+            dims=("init_time", "lead_time", "member", self.dim),
+            coords={n: c for n, c in like.coords.items() if c.dims in ((), (self.dim,))},
+            attrs=like.attrs,
+        )
+        clock = {n: forecast[n] for n in ("init_time", "lead_time", "valid_time", "published_time")}
+        told = data.to_dataset(name=self.name).assign_coords(clock | {"member": np.arange(members)})
+        attrs = {k: forecast.attrs[k] for k in ("latency_s",) if k in forecast.attrs}
+        return told.assign_attrs(attrs | {"method": "error_model", "seed": seed})
+
+    def _lit(self, values: FloatArray, valid: TimeArray, dark: xr.DataArray | None) -> FloatArray:
+        """Return values (..., init_time, lead_time, unit) with 0 where it is dark."""
+        if dark is None:
+            return values
+        series = dark.transpose("time", self.dim).sel({self.dim: list(self.units)})
+        unlit = series.to_numpy()[positions(series, valid, "dark")]
+        lit: FloatArray = np.where(unlit, 0.0, values)
+        return lit
+
+    def _level(self, forecast: xr.Dataset) -> tuple[FloatArray, npt.NDArray[np.timedelta64]]:
+        """Return a forecast in shares of capacity, (init_time, lead_time, unit), and its lead times."""
+        value = _one_member(forecast, self.name)
+        findings = Findings()
+        known = set(map(str, value[self.dim].to_numpy())) if self.dim in value.coords else set()
+        if known != set(self.units):
+            what = f"{sorted(known ^ set(self.units))[:3]} missing or not fitted"
+            findings.add(self.dim, what, "give the units the model was fitted to")
+        findings.raise_if_any("error model")
+        level = value.sel({self.dim: list(self.units)}).to_numpy() / self.capacity
+        _range_findings("forecast", level, findings)
+        findings.raise_if_any("error model")
+        return level, forecast["lead_time"].to_numpy()
+
+    def _require(self, series: xr.DataArray, step: np.timedelta64, lead: npt.NDArray[np.timedelta64]) -> None:
+        """Refuse a series that the model was not fitted to."""
+        findings = Findings()
+        if step != self.step:
+            what = f"step {pd.Timedelta(step)}, the model's is {pd.Timedelta(self.step)}"
+            findings.add("actual", what, "resample it")
+        if lead[-1] > self.last_lead:
+            what = f"{pd.Timedelta(lead[-1])}, the longest that was fitted is {pd.Timedelta(self.last_lead)}"
+            findings.add("lead_times", what, "ask for shorter ones")
+        if self.dim not in series.dims or not set(self.units) <= set(map(str, series[self.dim].to_numpy())):
+            findings.add(self.dim, "not all units of the model are there", f"give {', '.join(self.units)}")
+        else:
+            _range_findings(
+                "actual", series.sel({self.dim: list(self.units)}).to_numpy() / self.capacity, findings
+            )
+        findings.raise_if_any("error model")
+
+
+def _pairs(
+    forecast: xr.Dataset, actual: xr.DataArray, capacity: xr.DataArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return forecast and actual in shares of capacity, (init_time, lead_time, unit), and the capacity."""
+    value, findings = _one_member(forecast, str(actual.name)), Findings()
+    happened = at_valid_time(actual, forecast)
+    rest = [dim for dim in value.dims if dim not in ("init_time", "lead_time")]
+    if len(rest) != 1 or set(capacity.dims) != set(rest) or set(happened.dims) != set(value.dims):
+        what = (
+            f"dims {rest} of the forecast, {happened.dims[2:]} of what happened, {capacity.dims} of capacity"
+        )
+        findings.add("pairs", what, "give all three over one dim of units or sites")
+        findings.raise_if_any("error model")
+    labels = {rest[0]: value[rest[0]].to_numpy()}
+    for what, array in (("actual", happened), ("capacity", capacity)):
+        missing = set(labels[rest[0]]) - set(array[rest[0]].to_numpy())
+        if missing:
+            findings.add(what, f"lacks {sorted(map(str, missing))[:3]}", "give every unit of the forecast")
+    if forecast.sizes["init_time"] < _MIN_RUNS:
+        few = f"{forecast.sizes['init_time']} runs"
+        findings.add("forecast", few, f"give {_MIN_RUNS} at least: errors are fitted to them")
+    findings.raise_if_any("error model")
+    most = capacity.sel(labels).to_numpy().astype(float)
+    if not (most > 0.0).all():
+        findings.add("capacity", "is not above 0 everywhere", "leave out units without capacity")
+        findings.raise_if_any("error model")
+    made = value.to_numpy() / most
+    came = happened.sel(labels).transpose("init_time", "lead_time", rest[0]).to_numpy() / most
+    _range_findings("forecast", made, findings)
+    _range_findings("actual", came, findings)
+    findings.raise_if_any("error model")
+    return made, came, most
+
+
+def _one_member(forecast: xr.Dataset, name: str) -> xr.DataArray:
+    """Return the variable of a forecast of one member, without member."""
+    findings = Findings()
+    if name not in forecast:
+        findings.add(name, f"not in the forecast, which has {', '.join(map(str, forecast))}", "rename it")
+    elif forecast.sizes.get("member", 0) != 1:
+        what = f"{forecast.sizes.get('member', 0)} members"
+        findings.add("member", what, "give one forecast, such as the members' mean")
+    findings.raise_if_any("error model")
+    return forecast[name].isel(member=0, drop=True).transpose("init_time", "lead_time", ...)
+
+
+def _range_findings(what: str, share: FloatArray, findings: Findings) -> None:
+    outside = int((~((share >= 0.0) & (share <= 1.0 + 1e-9))).sum())
+    if outside:
+        findings.add(what, f"{outside} values are NaN or outside 0 to capacity", "check unit and capacity")
+
+
+def _require_all_hours(klass: IntArray, of: IntArray) -> None:
+    """Refuse buckets of lead time that do not see every hour of the day."""
+    findings = Findings()
+    for b in np.unique(of):
+        hours = len(np.unique(klass[:, of == b]))
+        if hours < 24:
+            what = f"bucket {b} of lead times has pairs at {hours} hours of the day only"
+            findings.add("bucket", what, "take buckets of whole days, or by_hour=False")
+    findings.raise_if_any("error model")
+
+
+def _flat(
+    level: FloatArray, target: FloatArray, used: npt.NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray]:
+    """Return both as (sample, unit), of some lead times."""
+    n_unit = level.shape[-1]
+    return level[:, used].reshape(-1, n_unit), target[:, used].reshape(-1, n_unit)
+
+
+def _hour(valid: TimeArray) -> IntArray:
+    """Hour of the day, UTC."""
+    hour: IntArray = ((valid - valid.astype("datetime64[D]")) // np.timedelta64(1, "h")).astype(np.int64)
+    return hour
+
+
+def _growth(
+    series: xr.DataArray, share: FloatArray, error: FloatArray, valid: TimeArray, first_lead: np.timedelta64
+) -> FloatArray:
+    """Factor on the error before the first lead time: persistence over the fitted error, at most 1.
+
+    Persistence is that of the departure from the mean of the time of day, over the steps of the pairs.
+    """
+    time = series["time"].to_numpy()
+    used = np.isin(time, valid)
+    since = time - time.astype("datetime64[D]")
+    departure = np.zeros_like(share)
+    for moment in np.unique(since[used]):
+        here = since == moment
+        departure[here] = share[here] - share[here & used].mean(axis=0)
+    fitted = np.sqrt((error**2).mean(axis=(0, 1)))
+    n_early = int(first_lead // step_of(series))
+    growth = np.ones((n_early, share.shape[1]))
+    for k in range(n_early):
+        both = used[k + 1 :] & used[: -(k + 1)]
+        if both.any():
+            change = (departure[k + 1 :] - departure[: -(k + 1)])[both]
+            growth[k] = np.sqrt((change**2).mean(axis=0)) / np.where(fitted > 0.0, fitted, 1.0)
+    return np.minimum(np.maximum.accumulate(growth, axis=0), 1.0)
+
+
+def _dependence(
+    conditional: Conditional, table: IntArray, klass: IntArray, level: FloatArray, target: FloatArray
+) -> Dependence:
+    """Correlation over units, and over lead time, of what is left when the level is known."""
+    counts = ((level > 0.0) | (target > 0.0)).astype(float)
+    wide = np.broadcast_to(table, klass.shape)
+    score = ndtri(conditional.probability(wide, klass, level, target)) * counts
+    n_unit = level.shape[-1]
+    flat, n = score.reshape(-1, n_unit), counts.reshape(-1, n_unit)
+    product, together = flat.T @ flat, n.T @ n
+    covariance = product / np.maximum(together, 1.0)
+    deviation = np.sqrt(np.where(np.diag(covariance) > 0.0, np.diag(covariance), 1.0))
+    correlation = covariance / np.outer(deviation, deviation)
+    np.fill_diagonal(correlation, 1.0)
+    variance = (score**2).sum() / max(counts.sum(), 1.0)
+    lags = []
+    for k in range(1, min(_N_LAGS, level.shape[1] - 1) + 1):
+        pairs = (counts[:, k:] * counts[:, :-k]).sum()
+        lags.append(float((score[:, k:] * score[:, :-k]).sum() / max(pairs, 1.0) / max(variance, 1e-12)))
+    return Dependence(decay_time(np.array(lags)), root_of(correlation))
