@@ -29,7 +29,7 @@ demo: $(VENV)/runtime.stamp
 	@echo "The report is $(OUT)/report.html: open it in any browser. Its numbers are in $(OUT)/summary.json."
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -rs --cov
+	$(BIN)/python -m pytest -rs --cov --numprocesses auto --dist loadfile
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
