@@ -24,6 +24,7 @@ _REDUCED_COST = 1e-7
 _OBJECTIVE = 1e-6  # what HiGHS allows a row of a mixed-integer programme to be left by
 _MAX_NODES = 1000  # a limit on time would make results depend on the machine
 _STATUS = highspy.HighsModelStatus
+_LOST = (_STATUS.kSolveError, _STATUS.kUnknown)
 _LP_OPTIONS: dict[str, bool | int | float | str] = {
     "output_flag": False,
     "threads": 1,
@@ -40,6 +41,7 @@ _MIP_OPTIONS: dict[str, bool | int | float | str] = {
     "threads": 1,
     "parallel": "off",
     "random_seed": 0,
+    "presolve": "on",
 }
 
 
@@ -89,7 +91,8 @@ class SparseProgramme:
         self._every = np.arange(len(lower), dtype=np.int32)
         self._highs = highspy.Highs()
         search = {"mip_rel_gap": gap, "mip_max_nodes": max_nodes, "objective_target": good_enough}
-        self._set(_LP_OPTIONS if integer is None else {**_MIP_OPTIONS, **search})
+        self._options = _LP_OPTIONS if integer is None else {**_MIP_OPTIONS, **search}
+        self._set(self._options)
         self._highs.passModel(_as_highs(self, integer))
 
     @property
@@ -219,6 +222,12 @@ class SparseProgramme:
 
     def _run(self) -> bool:
         self._highs.run()
+        if self._highs.getModelStatus() in _LOST:
+            # From an old basis the simplex method may lose its way in rounding: begin anew, with presolve.
+            self._highs.clearSolver()
+            self._set({"presolve": "on", "simplex_scale_strategy": 2})
+            self._highs.run()
+            self._set(self._options)
         status = self._highs.getModelStatus()
         if status in (_STATUS.kOptimal, _STATUS.kObjectiveTarget):
             return True
