@@ -10,6 +10,7 @@ import xarray as xr
 
 from tests.weather.feed_server import Fault, FeedServer, serving
 from twin.cli import main
+from weather import read
 
 HOURS = ["--start", "2013-03-04T06:00Z", "--end", "2013-03-12T18:00Z"]
 
@@ -48,6 +49,7 @@ def test_weather_of_two_places_is_written_whole(
         assert ds["longitude"].values.tolist() == [-101.0, -101.3]
         assert ds.attrs["feed"] == "open_meteo"
         assert ds["wind_speed"].attrs["units"] == "m/s"
+    assert read("weather.nc", site="hill")["latitude"].item() == 32.2
     assert written(tmp_path) == ["weather.nc"]
     assert main(["fetch", "open_meteo", *places, *HOURS, *typed, "--offline"]) == 0
     assert len(server.asked) == 2

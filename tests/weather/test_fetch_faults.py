@@ -232,6 +232,25 @@ def test_a_cache_that_cannot_be_written_is_told(feeds: Feeds) -> None:
         feeds.fetch()
 
 
+def test_keys_are_not_sent_on_to_where_a_server_points(feeds: Feeds) -> None:
+    other = feeds.server.url.replace("127.0.0.1", "localhost")
+    moved = Fault(301, {"Location": f"{other}/v1/archive?email={KEYS['NSRDB_EMAIL']}"}, body="", type="")
+    feeds.server.faults.append(moved)
+    (finding,) = feeds.findings("nsrdb")
+    assert f"status 301: moved to {other}; asked" in finding
+    assert "if you trust it with your keys, name it as base_url" in finding
+    assert len(feeds.server.asked) == 1
+
+
+def test_a_request_without_keys_follows(feeds: Feeds) -> None:
+    feeds.fetch()
+    query = "&".join(f"{name}={value}" for name, value in feeds.server.asked[0][1].items())
+    moved = Fault(302, {"Location": f"/moved/v1/archive?{query}"}, body="", type="")
+    feeds.server.faults.append(moved)
+    feeds.fetch(refresh=True)
+    assert [path for path, _ in feeds.server.asked] == ["/v1/archive", "/v1/archive", "/moved/v1/archive"]
+
+
 def test_missing_keys_are_named_before_anyone_is_asked(feeds: Feeds, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in KEYS:
         monkeypatch.setenv(name, " ")

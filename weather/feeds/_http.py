@@ -38,6 +38,7 @@ class _Answer:
     status: int
     content_type: str
     retry_after: str
+    location: str
     content: bytes
 
 
@@ -138,11 +139,16 @@ def _attempt(
 def _exchange(
     session: requests.Session, request: Request, secrets: Mapping[str, str], timeout_s: float
 ) -> _Answer | _Trouble:
-    """Send a request and receive all of its answer; what libraries raise becomes words without addresses."""
+    """Send a request and receive all of its answer; what libraries raise becomes words without addresses.
+
+    A request that carries keys is not sent on to where a server points.
+    """
     server = urlsplit(request.url).netloc
     try:
         params = {**request.params, **secrets}
-        response = session.get(request.url, params=params, timeout=timeout_s, stream=True)
+        response = session.get(
+            request.url, params=params, timeout=timeout_s, stream=True, allow_redirects=not secrets
+        )
     except requests.exceptions.SSLError:
         return _Trouble(f"{server} has no valid certificate", "check base_url and the clock", is_general=True)
     except requests.exceptions.ConnectTimeout:
@@ -164,7 +170,8 @@ def _exchange(
             return _silence(f"the answer of {server} was cut off")
         headers = response.headers
         kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        return _Answer(response.status_code, kind, headers.get("Retry-After", ""), content)
+        wait, location = headers.get("Retry-After", ""), headers.get("Location", "")
+        return _Answer(response.status_code, kind, wait, location, content)
 
 
 def _no_connection(what: str) -> _Trouble:
@@ -187,6 +194,10 @@ def _refusal(came: _Answer, feed: Feed) -> _Trouble:
     """Return the trouble that a status tells."""
     said = said_by(came.content, came.content_type)
     what = f"status {came.status}" + (f": {said}" if said else "")
+    if 300 <= came.status < 400:
+        parts = urlsplit(came.location)
+        what = f"status {came.status}: moved to {parts.scheme}://{parts.netloc}"
+        return _Trouble(what, "if you trust it with your keys, name it as base_url", is_general=True)
     if came.status in _PASSING or any(text in said for text in feed.transient):
         wait_s = _retry_after(came.retry_after)
         later = "try again later; what has come is stored"
