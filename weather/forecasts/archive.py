@@ -217,8 +217,6 @@ def latest(forecast: xr.Dataset, times: pd.DatetimeIndex, lead_times: pd.Timedel
 def _members_of(run: xr.Dataset | Sequence[xr.Dataset], key: pd.Timestamp) -> xr.Dataset:
     """Return one run over time and member."""
     findings = Findings()
-    if key.tzinfo is None:
-        findings.add(f"run {key}", "has no zone", "give its time in UTC")
     if isinstance(run, xr.Dataset):
         parts = [run] if "member" in run.dims else [run.expand_dims("member")]
     else:
