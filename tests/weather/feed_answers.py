@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import cache
 
 import pandas as pd
 
@@ -28,22 +27,32 @@ def days(first: str, last: str) -> pd.DatetimeIndex:
     return pd.date_range(first, pd.Timestamp(last) + 23 * HOUR, freq="h", tz="UTC")
 
 
+def remembered(answer: Callable[[Params], str]) -> Callable[[Params], str]:
+    """Make each answer once."""
+    known: dict[tuple[tuple[str, str], ...], str] = {}
+
+    def again(params: Params) -> str:
+        key = tuple(sorted(params.items()))
+        if key not in known:
+            known[key] = answer(params)
+        return known[key]
+
+    return again
+
+
+@remembered
 def pvgis(params: Params) -> str:
-    return _pvgis(int(params["startyear"]), float(params["lat"]), float(params["lon"]))
-
-
-@cache
-def _pvgis(year: int, latitude: float, longitude: float) -> str:
-    stamps = year_hours(year=year) + pd.Timedelta(minutes=10)
+    stamps = year_hours(year=int(params["startyear"])) + pd.Timedelta(minutes=10)
     sky = instants(stamps).round(2)
     rows = pd.DataFrame({"time": stamps.strftime("%Y%m%d:%H%M")})
     for column, name in (("Gb(i)", "bhi"), ("Gd(i)", "dhi"), ("T2m", "temp_air"), ("WS10m", "speed_10")):
         rows[column] = sky[name].to_numpy()
     content = json.loads(pvgis_json(rows.assign(**{"Gr(i)": 0.0, "H_sun": 0.0, "Int": 0.0})))
-    content["inputs"]["location"] |= {"latitude": latitude, "longitude": longitude}
+    content["inputs"]["location"] |= {"latitude": float(params["lat"]), "longitude": float(params["lon"])}
     return json.dumps(content)
 
 
+@remembered
 def open_meteo(params: Params) -> str:
     """Stamps at the ends of hours; the heights of a forecast have the wind of 10 m."""
     stamps = days(params["start_date"], params["end_date"])
@@ -65,6 +74,7 @@ def open_meteo(params: Params) -> str:
     return json.dumps(entry)
 
 
+@remembered
 def nasa_power(params: Params) -> str:
     left = days(params["start"], params["end"])
     sky = means(left)
@@ -78,6 +88,7 @@ def nasa_power(params: Params) -> str:
     return json.dumps(content)
 
 
+@remembered
 def nsrdb(params: Params) -> str:
     longitude, latitude = params["wkt"].removeprefix("POINT(").removesuffix(")").split(" ")
     rows = nsrdb_rows(int(params["names"]), 0)
