@@ -215,11 +215,10 @@ def _option_findings(
         findings.add("refresh", "asks again, but offline=True asks nobody", "leave one of them out")
     if max_age_h is not None and not max_age_h >= 0.0:
         findings.add("max_age_h", f"{max_age_h!r} h", "give hours >= 0")
-    if not isinstance(policy.n_retries, int):
+    if not (float(policy.n_retries).is_integer() and policy.n_retries >= 0):
         findings.add("policy.n_retries", f"{policy.n_retries!r}", "give an integer >= 0")
-    for name, low in (("timeout_s", 1e-3), ("n_retries", 0), ("backoff_s", 0.0), ("max_wait_s", 0.0)):
-        value = getattr(policy, name)
-        if not low <= value < np.inf and (name != "n_retries" or isinstance(value, int)):
+    for name, low in (("timeout_s", 1e-3), ("backoff_s", 0.0), ("max_wait_s", 0.0)):
+        if not low <= getattr(policy, name) < np.inf:
             findings.add(f"policy.{name}", f"{getattr(policy, name)!r}", f"give a number >= {low:g}")
     if policy.spacing_s is not None and not 0.0 <= policy.spacing_s < np.inf:
         findings.add("policy.spacing_s", f"{policy.spacing_s!r}", "give seconds >= 0, or None")
