@@ -114,7 +114,7 @@ def http_download(
 def _waits(request: Request, policy: HttpPolicy) -> Iterator[float]:
     """Return the waits between attempts: doubling, lengthened by a share the request determines. [s]."""
     jitter = random.Random(request.key)
-    for k in range(policy.n_retries):
+    for k in range(int(policy.n_retries)):
         yield min(policy.backoff_s * 2.0**k * (1.0 + 0.5 * jitter.random()), policy.max_wait_s)
 
 
@@ -226,7 +226,7 @@ def _failure(trouble: _Trouble, policy: HttpPolicy, secrets: Mapping[str, str]) 
     if trouble.wait_s > policy.max_wait_s:
         what += f"; it asks to wait {trouble.wait_s:.0f} s, max_wait_s is {policy.max_wait_s:g} s"
     elif trouble.passes and policy.n_retries:
-        what += f" (asked {policy.n_retries + 1} times)"
+        what += f" (asked {int(policy.n_retries) + 1} times)"
     return FeedFailure(redacted(what, secrets), trouble.remedy, is_general=trouble.is_general)
 
 

@@ -100,7 +100,7 @@ def cds_download(
             quiet=True,
             progress=False,
             timeout=policy.timeout_s,
-            retry_max=policy.n_retries + 1,
+            retry_max=int(policy.n_retries) + 1,
             sleep_max=min(policy.max_wait_s, _MAX_SLEEP_S),
         )
         client.retrieve(request.path.removeprefix("/"), inputs, str(target))
