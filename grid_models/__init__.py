@@ -33,6 +33,7 @@ from grid_models.outage_check import full_check, islanded_parts
 from grid_models.outages import generator_outages
 from grid_models.outlook import persistence_outlook
 from grid_models.power_flow import power_flow
+from grid_models.redispatching import redispatch
 from grid_models.relief import ReliefCurve, ReliefModel, Slack
 from grid_models.signal_forecast import available_at, forecast_signals, latest_at
 from grid_models.signals import relief_curves, signals
@@ -101,6 +102,7 @@ __all__ = [
     "oversupply",
     "persistence_outlook",
     "power_flow",
+    "redispatch",
     "relief_curves",
     "renewable_units",
     "signals",
