@@ -254,9 +254,10 @@ class _Commitment:
             if found is None:
                 return None
             dispatched = self._dispatched(found.x)
-            within = dispatched is not None and self._is_near(dispatched[1], found.bound)
-            if dispatched is not None and (within or self._lp.n_row == n_row):
+            if dispatched is not None and self._is_near(dispatched[1], found.bound):
                 return self._result(*dispatched, found.bound)
+            if self._lp.n_row == n_row:
+                return None if dispatched is None else self._result(*dispatched, found.bound)
         raise SolverError(f"{self._where}: rows did not settle after {_MAX_ROUNDS} rounds")
 
     def _dispatched(self, x: FloatArray) -> tuple[FloatArray, float] | None:

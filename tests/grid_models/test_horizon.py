@@ -194,7 +194,7 @@ def test_reservoirs_of_units_are_not_dispatched_again() -> None:
 # Against the dispatch of single steps
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(cases(min_steps=3, max_steps=5), st.sampled_from(["priority", "market"]))
 def test_without_storage_and_ramps_steps_are_those_solved_alone(case: Case, objective: Objective) -> None:
     generation, load = labelled(case.grid, case.time, case.load_p_mw, case.available_p_mw)
@@ -267,7 +267,7 @@ def stored_cases(draw: st.DrawFn) -> Case:
     return Case(replace(grid, units=units, generators=gens), case.load_p_mw, case.available_p_mw)
 
 
-@settings(max_examples=12)
+@settings(max_examples=10)
 @given(stored_cases(), st.sampled_from(["priority", "market"]))
 def test_balances_close_limits_hold_and_stores_go_one_way(case: Case, objective: Objective) -> None:
     grid = case.grid
@@ -296,7 +296,7 @@ def test_balances_close_limits_hold_and_stores_go_one_way(case: Case, objective:
     np.testing.assert_allclose(sum(parts), result["curtailed_p_mw"], atol=1e-9)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(stored_cases(), st.data())
 def test_derivatives_are_those_of_the_whole_block(case: Case, data: st.DataObject) -> None:
     grid, step = case.grid, 1e-3
