@@ -4,6 +4,8 @@ Prints tables and a last line of JSON. With ``--write`` the tables go into docs/
 between its markers, and the figure into docs/figures/curtailment_by_cause.svg.
 
     python benchmarks/curtailment_by_cause.py [--every 1] [--write]
+
+What couples hours (commitment, storage) is left out where not every hour is taken.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import matplotlib as mpl
 import pandas as pd
@@ -23,9 +25,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from grid_models import Grid, Objective, dispatch, load_grid
+from grid_models import Grid, Objective, commit, dispatch, dispatch_horizon, load_grid, with_storage
 
 START, HOURS = "2020-01-01T08:00Z", 8784
+WEEKS = ("2020-01-15T08:00Z", "2020-04-08T08:00Z", "2020-07-08T08:00Z", "2020-10-14T08:00Z")
+WEEK_H = 168
 CAUSES = ("oversupply", "congestion", "security")
 COLOURS = {"oversupply": "#4477aa", "congestion": "#ee7733", "security": "#aa3377"}
 LEAST_MW = 1e-3
@@ -53,6 +57,10 @@ class Setting:
         earlier prototype did.
     hvdc : bool
         Whether the HVDC link is there.
+    commitment : {"", "relaxed", "whole"}
+        Whether units are committed day by day, in shares or as a whole.
+    storage : bool
+        Whether the grid's battery and `BATTERIES` are used.
     """
 
     label: str
@@ -62,13 +70,26 @@ class Setting:
     secure: str = ""
     with_hydro: bool = False
     hvdc: bool = True
+    commitment: Literal["", "relaxed", "whole"] = ""
+    storage: bool = False
+
+    @property
+    def couples_hours(self) -> bool:
+        """Whether it needs every hour."""
+        return bool(self.commitment) or self.storage
 
 
+BATTERIES = pd.DataFrame(
+    {"bus": ["303", "317", "122"], "p_max_mw": 200.0, "e_max_mwh": 800.0, "efficiency": 0.85},
+    index=["battery 303", "battery 317", "battery 122"],
+)
 COAL = ("nuclear", "coal")
 SETTINGS = (
     Setting("nothing must run", must_run=()),
     Setting("nuclear must run (default)"),
     Setting("nuclear and coal must run", COAL),
+    Setting("commitment, LP relaxation", commitment="relaxed"),
+    Setting("with storage", storage=True),
     Setting("ratings × 0.8", rating=0.8),
     Setting("nuclear and coal, ratings × 0.8", COAL, rating=0.8),
     Setting("wind and PV × 2", renewables=2.0),
@@ -77,6 +98,14 @@ SETTINGS = (
     Setting("N-1, short-term ratings", secure="rate_ste_mw"),
     Setting("N-1, long-term ratings", secure="rate_lte_mw"),
     Setting("N-1, continuous ratings", secure="rate_mw"),
+)
+#: Settings compared over `WEEKS`, of which the last takes too long for a year.
+WEEKLY = (
+    Setting("nothing must run", must_run=()),
+    Setting("nuclear must run (default)"),
+    Setting("nuclear and coal must run", COAL),
+    Setting("commitment, LP relaxation", commitment="relaxed"),
+    Setting("commitment, whole units", commitment="whole"),
 )
 #: Settings as an earlier prototype had them, and what it curtailed of all renewable energy. [%]
 PROTOTYPE = {
@@ -104,6 +133,7 @@ class Year:
     cost_musd: float
     co2_mt: float
     cpu_s: float
+    gap: float
 
 
 def main() -> None:
@@ -112,29 +142,44 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every n-th hour")
     parser.add_argument("--write", action="store_true", help="write the page's tables and its figure")
     given = parser.parse_args()
-    years = {(s, o): year(s, o, given.every) for s in SETTINGS for o in OBJECTIVES}
-    before = {(s, o): year(s, o, given.every) for s in PROTOTYPE for o in OBJECTIVES}
+    chosen = [s for s in SETTINGS if given.every == 1 or not s.couples_hours]
+    hours = pd.date_range(START, periods=HOURS, freq="h")
+    years = {(s, o): energies(s, o, hours, given.every) for s in chosen for o in OBJECTIVES}
+    before = {(s, o): energies(s, o, hours, given.every) for s in PROTOTYPE for o in OBJECTIVES}
+    weeks = {(s, o): weekly(s, o) for s in WEEKLY for o in OBJECTIVES} if given.every == 1 else {}
     tables = {
         "causes": cause_table(years),
         "objectives": objective_table(years | before),
         "prototype": prototype_table(before),
+        "commitment": commitment_table(weeks),
     }
     for name, table in tables.items():
         print(f"\n{name}\n{table}")
     if given.write:
         write(tables)
         draw(years)
-    rows = [{"setting": asdict(s), "objective": o, **asdict(y)} for (s, o), y in (years | before).items()]
+    told = [*(years | before).items(), *weeks.items()]
+    rows = [{"setting": asdict(s), "objective": o, **asdict(y)} for (s, o), y in told]
     print(json.dumps(rows))
 
 
-def year(setting: Setting, objective: Objective, every: int) -> Year:
-    """Dispatch a year."""
-    grid, available, load = case(setting, every)
-    began = time.process_time()
+def energies(setting: Setting, objective: Objective, hours: pd.DatetimeIndex, every: int = 1) -> Year:
+    """Dispatch some hours."""
+    grid, available, load = case(setting, hours, every)
     generation = xr.Dataset({"available_p_mw": available})
-    security = "n-1" if setting.secure else "none"
-    solved = dispatch(grid, generation, load=load, objective=objective, security=security)
+    began, started, gap, status = time.process_time(), 0.0, 0.0, None
+    if setting.commitment:
+        relaxed = setting.commitment == "relaxed"
+        committed = commit(grid, generation, load=load, objective=objective, relaxed=relaxed)
+        status = committed["gen_status"]
+        started, gap = float(committed["start_cost"].sum()), float(committed["gap"].mean())
+    if setting.storage:
+        solved = dispatch_horizon(grid, generation, load=load, objective=objective, ramps=False)
+    else:
+        security = "n-1" if setting.secure else "none"
+        solved = dispatch(
+            grid, generation, load=load, gen_status=status, objective=objective, security=security
+        )
     spent = time.process_time() - began
     curtailed = solved["curtailed_p_mw"].sum("unit")
     counted = xr.DataArray(grid.units["counts_as_curtailment"].to_numpy(dtype=bool), dims="unit")
@@ -148,9 +193,10 @@ def year(setting: Setting, objective: Objective, every: int) -> Year:
         spilled_gwh=gwh(solved["spilled_p_mw"]),
         dumped_gwh=gwh(solved["dump_p_mw"]),
         shed_gwh=gwh(solved["shed_p_mw"]),
-        cost_musd=float(solved["cost"].sum()) / 1e6,
+        cost_musd=(float(solved["cost"].sum()) + started) / 1e6,
         co2_mt=float(solved["co2_kg"].sum()) / 1e9,
         cpu_s=spent,
+        gap=gap,
     )
     print(
         f"{setting.label:36} {objective:9} {result.curtailed_gwh:8.1f} GWh {spent:6.1f} s of CPU", flush=True
@@ -158,13 +204,21 @@ def year(setting: Setting, objective: Objective, every: int) -> Year:
     return result
 
 
+def weekly(setting: Setting, objective: Objective) -> Year:
+    """Sum of the weeks; the mean of their gaps."""
+    weeks = [energies(setting, objective, pd.date_range(w, periods=WEEK_H, freq="h")) for w in WEEKS]
+    rows = [asdict(week) for week in weeks]
+    total = {name: sum(row[name] for row in rows) for name in rows[0] if name not in ("causes_gwh", "gap")}
+    causes = {name: sum(week.causes_gwh[name] for week in weeks) for name in weeks[0].causes_gwh}
+    return Year(**total, causes_gwh=causes, gap=sum(week.gap for week in weeks) / len(weeks))
+
+
 def gwh(power: xr.DataArray) -> float:
     """Energy of hourly powers. [GWh]"""
     return float(power.sum()) / 1e3
 
 
-@cache
-def case(setting: Setting, every: int) -> tuple[Grid, xr.DataArray, xr.DataArray]:
+def case(setting: Setting, hours: pd.DatetimeIndex, every: int) -> tuple[Grid, xr.DataArray, xr.DataArray]:
     """Grid, available power and load of a setting."""
     grid = load_grid(
         "rts_gmlc",
@@ -173,8 +227,10 @@ def case(setting: Setting, every: int) -> tuple[Grid, xr.DataArray, xr.DataArray
         wind_scale=setting.renewables,
         pv_scale=setting.renewables,
         hvdc=setting.hvdc,
+        commitment=bool(setting.commitment),
     )
-    hours = pd.date_range(START, periods=HOURS, freq="h")
+    if setting.storage:
+        grid = with_storage(grid, BATTERIES)
     available = grid.recorded(hours)
     if setting.secure:
         lines = grid.lines.assign(rate_lte_mw=grid.lines[setting.secure])
@@ -240,6 +296,27 @@ def prototype_table(years: Mapping[tuple[Setting, Objective], Year]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
+def commitment_table(weeks: Mapping[tuple[Setting, Objective], Year]) -> str:
+    """What commitment changes in the same weeks."""
+    head = (
+        "setting | objective | curtailed GWh | of wind and PV % | oversupply GWh | cost M USD | CO2 Mt | "
+        "mean gap % | s of CPU per day"
+    )
+    lines = [head, " | ".join(["---"] * 9)]
+    for (setting, objective), y in weeks.items():
+        numbers = (
+            f"{y.curtailed_gwh:.1f}",
+            f"{100.0 * y.curtailed_gwh / y.wind_pv_gwh:.2f}",
+            f"{y.causes_gwh['oversupply']:.1f}",
+            f"{y.cost_musd:.2f}",
+            f"{y.co2_mt:.3f}",
+            f"{100.0 * y.gap:.2f}" if setting.commitment == "whole" else "–",
+            f"{24.0 * y.cpu_s / y.hours:.2f}",
+        )
+        lines.append(" | ".join([setting.label, objective, *numbers]))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
 def write(tables: Mapping[str, str]) -> None:
     """Put the tables between their markers in the page."""
     text = PAGE.read_text(encoding="utf-8")
@@ -253,8 +330,9 @@ def write(tables: Mapping[str, str]) -> None:
 
 def draw(years: Mapping[tuple[Setting, Objective], Year]) -> None:
     """Draw bars by cause, both objectives of a setting together; more wind and PV has an axis of its own."""
-    groups = [[s for s in SETTINGS if (s.renewables > 1.0) is scaled] for scaled in (False, True)]
-    figure = Figure(figsize=(9.0, 0.62 * len(SETTINGS) + 2.0), layout="constrained")
+    shown = list(dict.fromkeys(setting for setting, _ in years))
+    groups = [[s for s in shown if (s.renewables > 1.0) is scaled] for scaled in (False, True)]
+    figure = Figure(figsize=(9.0, 0.62 * len(shown) + 2.0), layout="constrained")
     panels = figure.subplots(2, height_ratios=[len(group) for group in groups])
     for axes, group in zip(panels, groups, strict=True):
         for row, setting in enumerate(group):
