@@ -12,7 +12,7 @@ from tests.weather.feed_server import FeedServer
 from tests.weather.sky import LATITUDE, LONGITUDE
 from weather import HttpPolicy, InputError, fetch
 
-QUICK = HttpPolicy(timeout_s=5.0, n_retries=3, backoff_s=0.001, spacing_s=0.0)
+QUICK = HttpPolicy(timeout_s=30.0, n_retries=3, backoff_s=0.001, spacing_s=0.0)
 KEYS = {"NSRDB_API_KEY": "SeCrEt+key/0123456789", "NSRDB_EMAIL": "someone@example.org"}
 HERE = pd.DataFrame([{"latitude": LATITUDE, "longitude": LONGITUDE}], index=["here"])
 TWO = pd.DataFrame(
