@@ -12,7 +12,7 @@ from weather._types import FloatArray, IntArray
 
 __all__ = ["Conditional", "fit_conditional", "stack_conditionals"]
 
-_N_BINS: Final = 10
+_N_BINS: Final = 20
 _PER_BIN: Final = 60
 _PROBABILITY: Final = np.linspace(0.0, 1.0, 51)
 _WINDOW: Final = 1

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from weather._types import FloatArray, IntArray
 from weather.forecasts.contract import TimeArray
 
-__all__ = ["decay_time", "noise_of_run", "noise_over_time", "root_of"]
+__all__ = ["Seed", "decay_time", "noise_of_run", "noise_over_time", "root_of"]
 
+Seed: TypeAlias = tuple[int, int]
 _OFFSET: Final = 1 << 40
 _DAY: Final = np.timedelta64(1, "D")
 _EPOCH: Final = np.datetime64("1970-01-01T00:00", "ns")
@@ -19,14 +20,14 @@ _OF_RUN, _OVER_TIME = 1, 2
 
 
 def noise_of_run(
-    seed: int, init: np.datetime64, shape: tuple[int, int], decay: float, root: FloatArray
+    seed: Seed, init: np.datetime64, shape: tuple[int, int], decay: float, root: FloatArray
 ) -> FloatArray:
     """Return noise of one run, (lead_time, member, unit): every run and member has its own.
 
     Parameters
     ----------
-    seed : int
-        Seed.
+    seed : tuple of int
+        Seed, and the stream of whom it is for.
     init : numpy.datetime64
         When the run was made: it names the random stream.
     shape : tuple of int
@@ -47,7 +48,7 @@ def noise_of_run(
 
 
 def noise_over_time(
-    seed: int, times: TimeArray, step: np.timedelta64, decay: float, root: FloatArray
+    seed: Seed, times: TimeArray, step: np.timedelta64, decay: float, root: FloatArray
 ) -> FloatArray:
     """Return noise at instants on a grid of steps, (time, unit), the same whatever is asked for with it.
 
@@ -56,8 +57,8 @@ def noise_over_time(
 
     Parameters
     ----------
-    seed : int
-        Seed.
+    seed : tuple of int
+        Seed, and the stream of whom it is for.
     times : ndarray
         Rising instants, all on one grid of steps from midnight.
     step : numpy.timedelta64
@@ -100,6 +101,6 @@ def decay_time(correlation: FloatArray) -> float:
     return float(tried[int(misfit.argmin())])
 
 
-def _white(seed: int, day: int, per_day: int, n_unit: int) -> FloatArray:
+def _white(seed: Seed, day: int, per_day: int, n_unit: int) -> FloatArray:
     sequence = np.random.SeedSequence(seed, spawn_key=(_OVER_TIME, day + _OFFSET))
     return np.random.default_rng(sequence).standard_normal((per_day, n_unit))

@@ -21,6 +21,7 @@ References
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,9 +32,9 @@ import xarray as xr
 from scipy.special import ndtr
 
 from weather._types import FloatArray, IntArray
-from weather.errors import Findings
+from weather.errors import Finding, Findings, InputError
 from weather.forecasts._conditional import Conditional, fit_conditional, stack_conditionals
-from weather.forecasts._noise import noise_of_run, noise_over_time
+from weather.forecasts._noise import Seed, noise_of_run, noise_over_time
 from weather.forecasts._pairs import (
     Dependence,
     checked_pairs,
@@ -152,6 +153,9 @@ class ErrorModel:
         of = ((lead - lead[0]) // bucket.to_timedelta64()).astype(np.int64)
         if by_hour:
             require_all_hours(klass, of)
+        if _DAY.to_timedelta64() % step != np.timedelta64(0):
+            what = f"step {pd.Timedelta(step)}"
+            raise InputError("error model", [Finding("actual", what, "give one that divides a day")])
         dim = str(series.dims[1])
         share = series.sel({dim: forecast[dim].to_numpy()}).to_numpy() / most
         first = of == 0
@@ -203,6 +207,7 @@ class ErrorModel:
         Dataset
             The forecast with its members.
         """
+        _require_drawable(members, seed)
         level, lead = self._level(forecast)
         findings = Findings()
         if lead[0] < self.first_lead or lead[-1] > self.last_lead:
@@ -254,6 +259,7 @@ class ErrorModel:
             The forecast, and `central` (init_time, lead_time, unit): the single forecast that the members lie
             around.
         """
+        _require_drawable(members, seed)
         init, lead, step = forecast_axes(actual, init_times, lead_times)
         series = checked_series(actual, "actual")
         self._require(series, step, lead)
@@ -263,7 +269,9 @@ class ErrorModel:
         happens = share[positions(series, steps, "actual")]
         of = self._bucket(lead)
         drawn = np.empty((self._n_bucket, len(steps), len(self.units)))
-        noise = noise_over_time(seed, steps, step, self.given_actual.decay, self.given_actual.root)
+        noise = noise_over_time(
+            self._stream(seed), steps, step, self.given_actual.decay, self.given_actual.root
+        )
         for b in range(self._n_bucket):
             table = np.full(len(steps), b)
             drawn[b] = self.forecasting.at(table, self._class(steps), happens, ndtr(noise))
@@ -285,6 +293,10 @@ class ErrorModel:
     @property
     def _n_bucket(self) -> int:
         return len(self.forecasting.centre)
+
+    def _stream(self, seed: int) -> Seed:
+        """Seed with a number of its own: models of other units draw other noise from the same seed."""
+        return seed, zlib.crc32("\n".join((self.name, *self.units)).encode())
 
     def _class(self, valid: TimeArray) -> IntArray:
         return hour_of_day(valid) if self.by_hour else np.zeros(valid.shape, dtype=np.int64)
@@ -309,18 +321,12 @@ class ErrorModel:
         seed: int,
     ) -> FloatArray:
         """Members (init_time, lead_time, member, unit) given forecasts (init_time, lead_time, unit). [1]."""
-        findings = Findings()
-        if members < 1:
-            findings.add("members", f"{members}", "give one at least")
-        if seed < 0:
-            findings.add("seed", f"{seed}", "give an integer >= 0")
-        findings.raise_if_any("error model")
         shape = (len(lead), members)
         result = np.empty((len(init), *shape, len(self.units)))
         table, klass = self._table(lead)[:, None], self._class(valid)
         decay, root = self.given_forecast.decay, self.given_forecast.root
         for i in range(len(init)):
-            u = ndtr(noise_of_run(seed, init[i], shape, decay, root))
+            u = ndtr(noise_of_run(self._stream(seed), init[i], shape, decay, root))
             many = np.broadcast_to(level[i][:, None, :], u.shape)
             wide = np.broadcast_to(table, shape), np.broadcast_to(klass[i][:, None], shape)
             result[i] = self.happening.at(*wide, many, u)
@@ -387,3 +393,12 @@ class ErrorModel:
                 "actual", series.sel({self.dim: list(self.units)}).to_numpy() / self.capacity, findings
             )
         findings.raise_if_any("error model")
+
+
+def _require_drawable(members: int, seed: int) -> None:
+    findings = Findings()
+    if members < 1:
+        findings.add("members", f"{members}", "give one at least")
+    if seed < 0:
+        findings.add("seed", f"{seed}", "give an integer >= 0")
+    findings.raise_if_any("error model")

@@ -93,7 +93,7 @@ def smart_persistence(
     init_times: pd.DatetimeIndex,
     lead_times: pd.TimedeltaIndex,
     *,
-    least: float = 0.1,
+    least: float = 0.3,
     latency: pd.Timedelta = NO_LATENCY,
 ) -> xr.Dataset:
     """Forecast that the sky stays as clear as it is: the last known ratio to a clear sky goes on.
