@@ -13,7 +13,7 @@ import xarray as xr
 
 from grid_models import Grid, Series, generation_dataset
 from twin.scenario_checks import build_grid, resolve_file
-from twin.scenario_model import GridSection, Scenario, WeatherFile
+from twin.scenario_model import GridSection, ReadSection, Scenario, WeatherFile
 from twin.wan import great_circle_km
 from weather import (
     PV_PARAMETERS,
@@ -26,8 +26,12 @@ from weather import (
     merge_solar_wind,
     pv_power,
     read,
+    resample_mean,
+    step_of,
     synthesize,
     time_axis,
+    to_utc_index,
+    to_xarray_time,
     wind_power,
     wrap_year,
 )
@@ -41,9 +45,9 @@ LOWEST_PROFILE_TOP_M = 40.0
 [m]"""
 
 ALIGNMENT_RULE = (
-    "Weather of another year was turned into power at its own coordinates and UTC time, then laid on the "
-    "run by month, "
-    "day and hour of local standard time, 28 February repeated where 29 February is missing."
+    "Weather files were turned into power at their own coordinates and UTC time, and averaged to the run's "
+    "step; where they do not hold the run's own dates, they were then laid on it by month, day and hour of "
+    "local standard time, 28 February repeated where 29 February is missing."
 )
 SYNTHETIC_RULE = (
     "Synthetic weather was generated on the run's own time axis at the plants' and sites' coordinates."
@@ -238,7 +242,7 @@ def _from_files(
     grid: Grid, section: GridSection, time: pd.DatetimeIndex
 ) -> tuple[dict[str, xr.Dataset], xr.DataArray]:
     """Read weather files; power is modelled at their own places and time, then aligned."""
-    places = {entry.site: _read_place(entry) for entry in section.weather.files}
+    places = {entry.site: _read_place(entry, time) for entry in section.weather.files}
     units = grid.units[grid.units["technology"].isin(MODELLED)]
     named = section.weather.assign if isinstance(section.weather.assign, dict) else {}
     chosen = [
@@ -254,15 +258,30 @@ def _from_files(
     return aligned, xr.concat(parts, "unit", join="exact", combine_attrs="drop")
 
 
-def _read_place(entry: WeatherFile) -> xr.Dataset:
-    """Read the weather of one place, the year as a circle where its two files have two clocks."""
+def _read_place(entry: WeatherFile, time: pd.DatetimeIndex) -> xr.Dataset:
+    """Read the weather of one place: of the run's own dates, or a whole year, which is then a circle."""
     parts = [
-        read(resolve_file(name), site=entry.site, fill=entry.fill)
-        for name in (entry.solar, entry.wind)
+        _read_file(entry, name, said)
+        for name, said in ((entry.solar, entry.solar_read), (entry.wind, entry.wind_read))
         if name is not None
     ]
     joined = parts[0] if len(parts) == 1 else merge_solar_wind(parts[0], parts[1], on_mismatch="wrap")
-    return wrap_year(joined)
+    return joined if _covers(joined, time) else wrap_year(joined)
+
+
+def _covers(data: XarrayT, time: pd.DatetimeIndex) -> bool:
+    """Whether data hold the very dates of the run, and not only the same part of another year."""
+    index = to_utc_index(data)
+    end = index[-1] + pd.Timedelta(step_of(data))
+    return bool(index[0] <= time[0] and time[-1] + (time[1] - time[0]) <= end)
+
+
+def _read_file(entry: WeatherFile, name: str, said: ReadSection) -> xr.Dataset:
+    options = said.model_dump(exclude={"place"}, exclude_defaults=True)
+    if said.place is None:
+        return read(resolve_file(name), site=entry.site, fill=entry.fill, **options)
+    # A gridded file names its sites by the places asked for.
+    return read(resolve_file(name), fill=entry.fill, places={entry.site: said.place}, **options)
 
 
 def _with_wind(weather: xr.Dataset, places: dict[str, xr.Dataset]) -> xr.Dataset:
@@ -275,7 +294,17 @@ def _with_wind(weather: xr.Dataset, places: dict[str, xr.Dataset]) -> xr.Dataset
 
 
 def _on_axis(data: XarrayT, weather: xr.Dataset, grid: Grid, time: pd.DatetimeIndex) -> XarrayT:
-    """Lay data of a place on the axis of the run by month, day and hour of local standard time."""
+    """Lay data of a place on the axis of the run: averaged to its step; of another year by the calendar.
+
+    The calendar is month, day and hour of local standard time.
+    """
+    step, wanted = pd.Timedelta(step_of(data)), time[1] - time[0]
+    if step < wanted and wanted % step == pd.Timedelta(0):
+        data = resample_mean(data, int(wanted.total_seconds()))
+    if _covers(data, time) and time.isin(to_utc_index(data)).all():
+        here = data.sel(time=to_xarray_time(time))
+        here.attrs["calendar"] = "its own dates"
+        return here
     offset = float(weather["utc_offset_h"].values[0])
     return align_calendar(data, time, source_utc_offset_h=offset, target_utc_offset_h=grid.utc_offset_h)
 

@@ -16,7 +16,7 @@ from twin.hardware import DEVICES
 from twin.policies import POLICIES
 from twin.scenario_model import GridSection, Location, Scenario, describe, keys_at
 from twin.workloads import TRACES
-from weather import FILLS, Finding, Findings, InputError, data_path
+from weather import FILLS, READERS, Finding, Findings, InputError, data_path
 
 
 def validate(raw: Mapping[str, JsonValue], subject: str = "scenario") -> Scenario:
@@ -268,6 +268,9 @@ def _check_weather_files(scenario: Scenario, findings: Findings) -> None:
             for kind, name in (("solar", entry.solar), ("wind", entry.wind)):
                 if name is not None:
                     _file_exists(f"{where}.{k}.{kind}", name, findings)
+                source = getattr(entry, f"{kind}_read").source
+                if source is not None:
+                    _known(f"{where}.{k}.{kind}_read.source", "reader", source, READERS, findings)
 
 
 def _check_jobs(scenario: Scenario, findings: Findings) -> None:

@@ -186,6 +186,55 @@ class GridOptions(Section):
     )
 
 
+class ReadSection(Section):
+    """What a weather file does not say itself; a reader refuses what its format settles."""
+
+    source: str | None = Field(
+        default=None, description="Reader (twin list readers); found from the file's first bytes when absent."
+    )
+    year: int | None = Field(default=None, description="Year on which a typical year is laid.")
+    utc_offset_h: FiniteFloat | None = Field(
+        default=None, description="Clock of the stamps minus UTC, where no header states it. [h]"
+    )
+    clock: str | None = Field(
+        default=None, description="The same as text (UTC-6); of plain tables also a time zone by name."
+    )
+    label: Literal["left", "middle", "right", "instant"] | None = Field(
+        default=None,
+        description="Place of the stamps in their interval, where no format settles it.",
+    )
+    partial: bool = Field(default=False, description="Whether it may cover less than its format does.")
+    accept: tuple[str, ...] = Field(
+        default=(), description="Checks that are known to fail and let pass; recorded with the result."
+    )
+    irradiance_offset_h: FiniteFloat | None = Field(
+        default=None, description="Added to the stamps of a PVGIS typical year from before December 2024. [h]"
+    )
+    variant: str | None = Field(
+        default=None, description="Suffix of the variables wanted, of several models or members in one file."
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="Of a plain table: column of each variable (ghi, wind_speed@80)."
+    )
+    units: dict[str, str] = Field(
+        default_factory=dict,
+        description="Of a plain table: unit of variables whose column does not say it.",
+    )
+    time_column: str | None = Field(default=None, description="Of a table: column of the stamps (time).")
+    time_format: str | None = Field(
+        default=None, description="Of a plain table: pattern of stamps not in ISO 8601, or s or ms."
+    )
+    latitude: FiniteFloat | None = Field(default=None, description="Of a table: north positive. [degree]")
+    longitude: FiniteFloat | None = Field(default=None, description="Of a table: east positive. [degree]")
+    altitude: FiniteFloat | None = Field(default=None, description="Of a plain table: above sea level. [m]")
+    place: tuple[FiniteFloat, FiniteFloat] | None = Field(
+        default=None, description="Of a gridded file: latitude and longitude of the place. [degree]"
+    )
+    method: Literal["nearest", "bilinear"] = Field(
+        default="nearest", description="Of a gridded file: how its cells become the place."
+    )
+
+
 class WeatherFile(Section):
     """Weather files of one place; irradiance and wind may come in two files with two clocks."""
 
@@ -200,6 +249,8 @@ class WeatherFile(Section):
     fill: tuple[str, ...] = Field(
         default=(), description="Named treatments of bad values, in order: out_of_range, interpolate, ..."
     )
+    solar_read: ReadSection = Field(default=ReadSection(), description="What the solar file does not say.")
+    wind_read: ReadSection = Field(default=ReadSection(), description="What the wind file does not say.")
 
 
 class WeatherSection(Section):

@@ -4,10 +4,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from tests.weather.weather_files import nsrdb_rows, nsrdb_text, wtk_text
+from twin import open_result
 from twin.cli import main
 from weather import SolverError
 
@@ -61,6 +64,69 @@ def test_weather_files_are_fine_when_they_are(tmp_path: Path, said: Say) -> None
     path = weather_scenario(tmp_path, nsrdb_text())
     assert main(["run", str(path), "-o", str(tmp_path / "out"), "--no-progress"]) == 0
     assert str(tmp_path / "out" / "report.html") in said()
+
+
+def plain_weather(folder: Path, start: str, periods: int, freq: str) -> Path:
+    """Write a table of the user's own: 800 W/m² from 15 to 23 h UTC, wind of 8 m/s, 20 °C."""
+    time = pd.date_range(start, periods=periods, freq=freq, tz="UTC")
+    day = (time.hour >= 15) & (time.hour < 23)
+    table = pd.DataFrame(
+        {
+            "when": time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "sun [W/m2]": np.where(day, 800.0, 0.0),
+            "beam [W/m2]": np.where(day, 700.0, 0.0),
+            "sky [W/m2]": np.where(day, 200.0, 0.0),
+            "air [degC]": 20.0,
+            "wind [m/s]": 8.0,
+        }
+    )
+    path = folder / "own.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+OWN_TABLE = {
+    "source": "csv",
+    "partial": True,
+    "time_column": "when",
+    "label": "left",
+    "latitude": 35.0,
+    "longitude": -115.0,
+    "altitude": 600.0,
+    "accept": ["clock", "closure", "stuck"],
+    "columns": {
+        "ghi": "sun [W/m2]",
+        "dni": "beam [W/m2]",
+        "dhi": "sky [W/m2]",
+        "temp_air": "air [degC]",
+        "wind_speed@80": "wind [m/s]",
+    },
+}
+
+
+def test_a_table_of_the_user_s_own_drives_the_run_on_its_own_dates(tmp_path: Path) -> None:
+    path = plain_weather(tmp_path, "2020-03-10T00:00", 48 * 10, "30min")
+    files = [{"site": "own", "solar": str(path), "solar_read": OWN_TABLE}]
+    scenario = scenario_file(tmp_path, grids=[{"weather": {"source": "files", "files": files}}])
+    assert main(["run", str(scenario), "-o", str(tmp_path / "out"), "--no-progress"]) == 0
+    weather = open_result(tmp_path / "out").data["weather/rts_gmlc/own"]
+    assert weather.attrs["calendar"] == "its own dates"
+    assert weather["ghi"].sel(time="2020-03-16T15:00").item() == 800.0
+    assert weather["ghi"].sel(time="2020-03-16T14:00").item() == 0.0
+
+
+def test_what_a_table_needs_to_say_is_asked_for_and_unknown_readers_are_refused(
+    tmp_path: Path, said: Say
+) -> None:
+    path = plain_weather(tmp_path, "2020-03-10T00:00", 48 * 10, "30min")
+    for read, messages in (
+        ({"source": "csv"}, ("own.csv", "columns")),
+        ({**OWN_TABLE, "source": "cvs"}, ("grids.0.weather.files.0.solar_read.source", "'cvs'", "csv")),
+        ({**OWN_TABLE, "column": {}}, ("solar_read.column: unknown key",)),
+    ):
+        files = [{"site": "own", "solar": str(path), "solar_read": read}]
+        scenario = scenario_file(tmp_path, grids=[{"weather": {"source": "files", "files": files}}])
+        refused(tmp_path, scenario, said, *messages)
 
 
 def test_a_missing_column(tmp_path: Path, said: Say) -> None:
