@@ -249,8 +249,8 @@ def lead_rows(label: str, curves: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def draw(curves: Mapping[str, pd.DataFrame], ranks: Mapping[str, np.ndarray]) -> None:
-    """CRPS by lead time above, rank histograms below."""
-    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    """CRPS by lead time above (persistence of PV leaves the frame), rank histograms below."""
+    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     axes = figure.subplots(2, 3, sharey="row", height_ratios=[3, 2])
     for column, (label, table) in enumerate(curves.items()):
         axis, below = axes[0, column], axes[1, column]
@@ -262,9 +262,10 @@ def draw(curves: Mapping[str, pd.DataFrame], ranks: Mapping[str, np.ndarray]) ->
         below.bar(np.arange(len(share)), share, width=1.0, color="0.6", edgecolor="white", linewidth=0.3)
         below.axhline(1.0, color="k", lw=0.8)
         below.set(xlabel=f"members below what happened, of {len(share) - 1}")
-    axes[0, 0].set(ylabel="CRPS [% of capacity]", ylim=(0.0, None))
+    axes[0, 0].set(ylabel="CRPS [% of capacity]", ylim=(0.0, 36.0))
     axes[1, 0].set(ylabel="frequency\n(reliable: 1)")
-    axes[0, 1].legend(fontsize=6, loc="lower right")
+    handles, labels = axes[0, 1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3)
     figure.savefig(DOCS / "figures" / "forecasts.svg", metadata={"Date": None})
 
 
