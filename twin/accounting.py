@@ -138,7 +138,13 @@ class Score:
     migrations_refused : dict
         Refusals in the audit by reason; repeats of a job's last one are not counted.
     migration_mwh : float
-        IT energy of GPUs that save, send or load, and of the network. [MWh]
+        IT energy of GPUs that save, send or load, for moves and pauses, and of the network. [MWh]
+    pauses : int
+        Pauses begun.
+    pause_mwh : float
+        The part of `migration_mwh` that is for pauses. [MWh]
+    paused_gpu_h : float
+        GPU-hours that paused jobs left to others or switched off. [GPU-h of whichever device]
     moved_gb : float
         Bytes sent. [GB]
     jobs_done, jobs_unfinished : int
@@ -175,6 +181,9 @@ class Score:
     migrations_done: int
     migrations_refused: dict[str, int]
     migration_mwh: float
+    pauses: int
+    pause_mwh: float
+    paused_gpu_h: float
     moved_gb: float
     jobs_done: int
     jobs_unfinished: int
@@ -327,13 +336,16 @@ def check_record(record: SimulationRecord) -> None:
         record, "bytes on links = bytes of moves [GB]", sites["wan_gb"].sum(), transfers["moved_gb"].sum()
     )
     held_h = sites["held_gpus"].sum() * record.step_h
-    _check_total(record, "GPU-hours held = those of moves [GPU-h]", held_h, transfers["held_gpu_h"].sum())
+    held_by_jobs_h = transfers["held_gpu_h"].sum() + record.pauses["held_gpu_h"].sum()
+    _check_total(record, "GPU-hours held = those of moves and pauses [GPU-h]", held_h, held_by_jobs_h)
     done = jobs["phase"] == "done"
     unfinished = jobs.loc[~done, "done_gpu_h"] > jobs.loc[~done, "work_gpu_h"] * (1 + BALANCE_TOLERANCE)
     if bool(unfinished.any()) or bool(jobs.loc[done, "end_s"].isna().any()):
         raise BalanceError(f"{record.policy}: a job ended without an end, or did more than its work")
     begun = jobs["n_migrations"].sum()
     _check_total(record, "moves begun = rows of transfers", float(begun), float(len(transfers)))
+    paused = float(jobs["n_pauses"].sum())
+    _check_total(record, "pauses begun = rows of pauses", paused, float(len(record.pauses)))
 
 
 def _check_axes(record: SimulationRecord, baselines: Sequence[xr.Dataset]) -> None:
@@ -384,6 +396,9 @@ def _score(record: SimulationRecord, total: Ledger, bound_mwh: float | None) -> 
         migrations_done=int(transfers["resumed_s"].notna().sum()),
         migrations_refused={reason: int(refused.get(reason, 0)) for reason in REASONS[1:]},
         migration_mwh=total.migration_mwh,
+        pauses=len(record.pauses),
+        pause_mwh=float(record.pauses["energy_mwh"].sum()),
+        paused_gpu_h=float(record.pauses["paused_gpu_h"].sum()),
         moved_gb=float(transfers["moved_gb"].sum()),
         jobs_done=jobs.done,
         jobs_unfinished=len(record.jobs) - jobs.done,

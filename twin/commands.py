@@ -7,16 +7,17 @@ import numpy as np
 from twin._arrays import BoolArray, IntArray
 from twin.feasibility import REASONS
 from twin.inputs import SimulationInputs
+from twin.pauses import begin_pauses, begin_resumes
 from twin.policies.base import CommandError, Commands, Refusals, View
 from twin.record import Recorder
-from twin.state import QUEUED, RUNNING, State
+from twin.state import PAUSED, QUEUED, RUNNING, State
 from twin.transfers import MoveModel, begin_moves
 
 
 def apply_commands(
     commands: Commands, state: State, moves: MoveModel, inputs: SimulationInputs, view: View, log: Recorder
 ) -> None:
-    """Check commands and carry them out: queues change, moves begin, refusals are logged.
+    """Check commands and carry them out: queues change, moves and pauses begin, refusals are logged.
 
     Parameters
     ----------
@@ -39,12 +40,17 @@ def apply_commands(
         Naming every rule that is broken and a job that breaks it. Nothing is carried out then.
     """
     problems = _place_problems(commands, state, inputs) + _move_problems(commands, state, inputs, view)
+    problems += _pause_problems(commands, state, inputs, view) + _hold_problems(commands, state, inputs)
     problems += _refusal_problems(commands.refused, inputs)
     if problems:
         raise CommandError(f"commands at {view.now_s:g} s: " + "; ".join(problems))
     state.site[commands.place_job] = commands.place_site
     if commands.move_job.size:
         begin_moves(state, moves, commands.move_job, commands.move_dest, view.now_s, log)
+    if commands.pause_job.size:
+        begin_pauses(state, moves, commands.pause_job, view.now_s, log)
+    if commands.resume_job.size:
+        begin_resumes(state, moves, commands.resume_job, view.now_s, log)
     _log_refusals(commands.refused, state, view.now_s, log)
 
 
@@ -78,6 +84,32 @@ def _move_problems(commands: Commands, state: State, inputs: SimulationInputs, v
             "move", job, (wanted > view.sites.free_gpus)[dest], "finds too few free GPUs at its destination"
         ),
     ]
+
+
+def _pause_problems(commands: Commands, state: State, inputs: SimulationInputs, view: View) -> list[str]:
+    pause, resume, table = commands.pause_job, commands.resume_job, inputs.table
+    found = _pair_problems("pause", pause, pause * 0, inputs)
+    found += _pair_problems("resume", resume, resume * 0, inputs)
+    if found or not (pause.size or resume.size):
+        return found
+    wanted = np.bincount(state.site[resume], weights=table.n_gpus[resume], minlength=inputs.n_sites)
+    if commands.move_job.size and not _pair_problems("move", commands.move_job, commands.move_dest, inputs):
+        weights = table.n_gpus[commands.move_job]
+        wanted += np.bincount(commands.move_dest, weights=weights, minlength=inputs.n_sites)
+    short = (wanted > view.sites.free_gpus)[state.site[resume]]
+    return [
+        *_broken("pause", pause, state.phase[pause] != RUNNING, "is not running"),
+        *_broken("pause", pause, ~table.pausable[pause], "may not pause"),
+        *_broken("pause", pause, np.isin(pause, commands.move_job), "is told to move too"),
+        *_broken("resume", resume, state.phase[resume] != PAUSED, "is not paused"),
+        *_broken("resume", resume, short, "finds too few free GPUs at its site"),
+    ]
+
+
+def _hold_problems(commands: Commands, state: State, inputs: SimulationInputs) -> list[str]:
+    hold = commands.hold_job
+    found = _pair_problems("hold", hold, hold * 0, inputs)
+    return found or _broken("hold", hold, state.phase[hold] != QUEUED, "is not queued")
 
 
 def _pair_problems(what: str, job: IntArray, site: IntArray, inputs: SimulationInputs) -> list[str]:

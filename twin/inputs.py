@@ -194,7 +194,10 @@ class SimulationInputs:
 
 @dataclass(frozen=True, eq=False)
 class JobTable:
-    """Columns of the job table as read-only arrays; see `twin.workloads` for their meaning."""
+    """Columns of the job table as read-only arrays; see `twin.workloads` for their meaning.
+
+    A table without the column `pausable` is one of jobs that may all pause.
+    """
 
     job_id: IntArray
     submit_s: FloatArray
@@ -204,6 +207,7 @@ class JobTable:
     deadline_s: FloatArray
     migratable: npt.NDArray[np.bool_]
     origin: IntArray
+    pausable: npt.NDArray[np.bool_]
 
     @property
     def n_jobs(self) -> int:
@@ -213,6 +217,7 @@ class JobTable:
     @classmethod
     def from_frame(cls, jobs: pd.DataFrame) -> JobTable:
         """Copy the columns out of a data frame."""
+        pausable = jobs["pausable"] if "pausable" in jobs else pd.Series(True, index=jobs.index)
         return cls(
             job_id=_frozen(jobs["job_id"].to_numpy(dtype=np.int64, copy=True)),
             submit_s=_frozen(jobs["submit_s"].to_numpy(dtype=np.float64, copy=True)),
@@ -222,6 +227,7 @@ class JobTable:
             deadline_s=_frozen(jobs["deadline_s"].to_numpy(dtype=np.float64, copy=True)),
             migratable=_frozen(jobs["migratable"].to_numpy(dtype=np.bool_, copy=True)),
             origin=_frozen(jobs["origin"].to_numpy(dtype=np.int64, copy=True)),
+            pausable=_frozen(pausable.to_numpy(dtype=np.bool_, copy=True)),
         )
 
 
@@ -248,7 +254,8 @@ def _check_time(inputs: SimulationInputs, findings: Findings) -> None:
 
 
 def _check_shapes(inputs: SimulationInputs, findings: Findings) -> None:
-    missing = [f.name for f in fields(JobTable) if f.name not in inputs.jobs]
+    needed = [f.name for f in fields(JobTable) if f.name != "pausable"]
+    missing = [name for name in needed if name not in inputs.jobs]
     if missing:
         findings.add("jobs", f"columns missing: {', '.join(missing)}", "make the table with prepare_jobs")
     n, k, total = inputs.n_sites, inputs.n_steps, inputs.n_history + inputs.n_steps

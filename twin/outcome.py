@@ -9,8 +9,10 @@ from twin._arrays import FloatArray
 from twin.feasibility import REASONS
 from twin.inputs import S_PER_H, SimulationInputs
 from twin.migration import BIT_PER_BYTE
+from twin.pauses import pause_rows
 from twin.record import EVENT_KINDS, Recorder, SimulationRecord
-from twin.state import LOADING, RUNNING, SAVING, Phase, State
+from twin.sites import W_PER_MW
+from twin.state import LOADING, PAUSED, PAUSING, RESUMING, RUNNING, SAVING, Phase, State
 from twin.transfers import transfer_rows
 from weather import time_axis
 
@@ -46,6 +48,7 @@ def make_record(inputs: SimulationInputs, policy: str, state: State, log: Record
         grids=tuple({name: values.copy() for name, values in grid.items()} for grid in log.grids),
         jobs=_job_frame(inputs, state),
         transfers=_transfer_frame(inputs, state, log),
+        pauses=_pause_frame(inputs, state, log),
         events=_event_frame(inputs, log),
     )
 
@@ -65,6 +68,7 @@ def _job_frame(inputs: SimulationInputs, state: State) -> pd.DataFrame:
         done_gpu_h=state.done_gpu_h + ran_h * table.n_gpus * speed[state.site],
         ideal_run_s=table.work_gpu_h / (table.n_gpus * speed[table.origin]) * S_PER_H,
         n_migrations=state.n_migrations,
+        n_pauses=state.n_pauses,
     )
 
 
@@ -88,12 +92,33 @@ def _transfer_frame(inputs: SimulationInputs, state: State, log: Recorder) -> pd
     )
 
 
+def _pause_frame(inputs: SimulationInputs, state: State, log: Recorder) -> pd.DataFrame:
+    now_s = float(state.tick * inputs.tick_s)
+    columns = log.pauses.arrays()
+    under_way = np.flatnonzero(np.isin(state.phase, (PAUSING, PAUSED, RESUMING)))
+    still = pause_rows(state, inputs.table, under_way, resumed_s=np.full(under_way.size, np.nan))
+    frame = pd.DataFrame({name: np.concatenate([values, still[name]]) for name, values in columns.items()})
+    begun, paused, resume, resumed = (frame[f"{what}_s"] for what in ("begun", "paused", "resume", "resumed"))
+    saving_s = paused.fillna(now_s) - begun
+    loading_s = (resumed.fillna(now_s) - resume).fillna(0.0)
+    held_gpu_h = frame["n_gpus"] * (saving_s + loading_s) / S_PER_H
+    away_s = (resume.fillna(now_s) - paused).fillna(0.0)
+    return frame.assign(
+        save_s=paused - begun,
+        away_s=away_s,
+        load_s=resumed - resume,
+        held_gpu_h=held_gpu_h,
+        paused_gpu_h=frame["n_gpus"] * away_s / S_PER_H,
+        energy_mwh=held_gpu_h * inputs.sites.loaded_idle_w[frame["site"]] / W_PER_MW,
+    )
+
+
 def _energy_mwh(inputs: SimulationInputs, frame: pd.DataFrame, now_s: float) -> FloatArray:
     """IT energy of the GPUs that held the job, and the network's. [MWh]"""
     sent = frame["sent_s"].fillna(now_s).to_numpy()
     at_source_h = (sent - frame["begun_s"].to_numpy()) / S_PER_H
     at_dest_h = (frame["resumed_s"].fillna(now_s).to_numpy() - sent) / S_PER_H
-    held_mw = inputs.sites.loaded_idle_w / 1e6
+    held_mw = inputs.sites.loaded_idle_w / W_PER_MW
     gpus = frame["n_gpus"].to_numpy()
     held = gpus * (held_mw[frame["source"]] * at_source_h + held_mw[frame["dest"]] * at_dest_h)
     return np.asarray(held + frame["moved_gb"].to_numpy() * inputs.wan.energy_kwh_per_gb / 1e3)

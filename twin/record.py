@@ -22,6 +22,9 @@ EVENT_KINDS = (
     "sent",
     "resumed",
     "move_refused",
+    "pause_begun",
+    "paused",
+    "resume_begun",
 )
 """Kinds of events; the code in the table is the position here."""
 
@@ -49,6 +52,16 @@ TRANSFER_COLUMNS = {
     "moved_gb": np.float64,
 }
 
+PAUSE_COLUMNS = {
+    "job": np.int64,
+    "site": np.int64,
+    "n_gpus": np.int64,
+    "begun_s": np.float64,
+    "paused_s": np.float64,
+    "resume_s": np.float64,
+    "resumed_s": np.float64,
+}
+
 SITE_VARIABLES = {
     "load_p_mw": ("MW", "time: mean", "draw at the meter"),
     "compute_p_mw": ("MW", "time: mean", "IT power of running GPUs and their hosts"),
@@ -56,7 +69,11 @@ SITE_VARIABLES = {
     "migration_p_mw": ("MW", "time: mean", "IT power of GPUs that save, send or load, and the network's"),
     "overhead_p_mw": ("MW", "time: mean", "cooling, conversion and fixed power"),
     "busy_gpus": ("1", "time: mean", "GPUs that run"),
-    "held_gpus": ("1", "time: mean", "GPUs that hold a job which saves, sends or loads"),
+    "held_gpus": (
+        "1",
+        "time: mean",
+        "GPUs that hold a job which saves, sends or loads, for a move or a pause",
+    ),
     "reserved_gpus": ("1", "time: mean", "GPUs reserved for a job on its way"),
     "progress_gpu_h": ("GPU-h", "time: sum", "work done, at the reference device"),
     "wan_gb": ("GB", "time: sum", "half of what was sent plus half of what was received"),
@@ -134,6 +151,7 @@ class Recorder:
     n_grids: int
     events: Log = field(default_factory=lambda: Log(EVENT_COLUMNS))
     transfers: Log = field(default_factory=lambda: Log(TRANSFER_COLUMNS))
+    pauses: Log = field(default_factory=lambda: Log(PAUSE_COLUMNS))
     sites: dict[str, FloatArray] = field(init=False)
     grids: list[dict[str, FloatArray]] = field(init=False)
 
@@ -163,7 +181,8 @@ class Recorder:
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return everything recorded as flat named arrays."""
         out: dict[str, npt.NDArray[np.generic]] = {}
-        for prefix, table in (("events", self.events), ("transfers", self.transfers)):
+        for prefix in ("events", "transfers", "pauses"):
+            table: Log = getattr(self, prefix)
             out |= {f"{prefix}/{name}": values for name, values in table.arrays().items()}
         out |= {f"sites/{name}": values.copy() for name, values in self.sites.items()}
         for i, grid in enumerate(self.grids):
@@ -178,6 +197,7 @@ class Recorder:
 
         self.events.load(under("events/"))
         self.transfers.load(under("transfers/"))
+        self.pauses.load(under("pauses/"))
         self.sites = {name: np.array(v, dtype=np.float64) for name, v in under("sites/").items()}
         self.grids = [
             {name: np.array(v, dtype=np.float64) for name, v in under(f"grids/{i}/").items()}
@@ -208,11 +228,16 @@ class SimulationRecord:
     grids : tuple of dict of ndarray
         Coupled dispatch per grid, named as in the dispatch Dataset; see :data:`DISPATCH_VARIABLES`.
     jobs : pandas.DataFrame
-        The job table with first_start_s, end_s, site (last), done_gpu_h, ideal_run_s, n_migrations, phase.
+        The job table with first_start_s, end_s, site (last), done_gpu_h, ideal_run_s, n_migrations, n_pauses,
+        phase.
     transfers : pandas.DataFrame
         One row per checkpoint that was sent: job, source, dest, n_gpus, begun_s, saved_s, sent_s, resumed_s,
         moved_gb, save_s, transfer_s, load_s, mean_gbit_per_s, held_gpu_h, energy_mwh; NaN where not reached
         by the end.
+    pauses : pandas.DataFrame
+        One row per pause: job, site, n_gpus, begun_s, paused_s (saved, GPUs left), resume_s (GPUs taken,
+        begins to load), resumed_s (runs again), save_s, away_s, load_s, held_gpu_h, paused_gpu_h,
+        energy_mwh; times are NaN where not reached by the end.
     events : pandas.DataFrame
         time_s, job, kind, site, dest, reason, value in order of time.
     """
@@ -228,6 +253,7 @@ class SimulationRecord:
     grids: tuple[dict[str, FloatArray], ...]
     jobs: pd.DataFrame
     transfers: pd.DataFrame
+    pauses: pd.DataFrame
     events: pd.DataFrame
 
     def to_datasets(self) -> dict[str, xr.Dataset | pd.DataFrame]:
@@ -237,12 +263,13 @@ class SimulationRecord:
         -------
         dict
             "sites": Dataset (time, site); "coupled/<grid>": Dataset (time × gen / unit / line / link / bus,
-            the second dimension without labels); "jobs", "transfers", "events": data frames.
+            the second dimension without labels); "jobs", "transfers", "pauses", "events": data frames.
         """
         out: dict[str, xr.Dataset | pd.DataFrame] = {"sites": self._sites_dataset()}
         for name, arrays in zip(self.grid_names, self.grids, strict=True):
             out[f"coupled/{name}"] = self._dispatch_dataset(arrays)
-        return out | {"jobs": self.jobs, "transfers": self.transfers, "events": self.events}
+        tables = {name: getattr(self, name) for name in ("jobs", "transfers", "pauses", "events")}
+        return out | tables
 
     def _sites_dataset(self) -> xr.Dataset:
         variables = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.inputs import JobTable
-from twin.state import LOADING, RUNNING, SAVING, SENDING, State
+from twin.state import LOADING, PAUSING, RESUMING, RUNNING, SAVING, SENDING, State
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,7 @@ class Usage:
     running : ndarray of int (site)
         In jobs that run.
     held : ndarray of int (site)
-        In jobs that save, send or load.
+        In jobs that save, send or load, for a move or a pause.
     reserved : ndarray of int (site)
         Reserved, and empty, for jobs that are saving or sending elsewhere.
     loading : ndarray of int (site)
@@ -68,9 +68,9 @@ def usage(state: State, table: JobTable, active: IntArray, n_sites: int) -> Usag
 
     phase = state.phase[active]
     running = active[phase == RUNNING]
-    held = active[(phase >= SAVING) & (phase <= LOADING)]
+    held = active[((phase >= SAVING) & (phase <= PAUSING)) | (phase == RESUMING)]
     underway = active[(phase == SAVING) | (phase == SENDING)]
-    loading = active[phase == LOADING]
+    loading = active[(phase == LOADING) | (phase == RESUMING)]
     return Usage(
         running=count(running, state.site),
         held=count(held, state.site),

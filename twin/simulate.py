@@ -12,10 +12,23 @@ from twin.commands import apply_commands
 from twin.coupling import Coupling, power_split_mw, recorded_values
 from twin.inputs import S_PER_H, SimulationInputs
 from twin.outcome import make_record
+from twin.pauses import advance_pauses
 from twin.policies.base import Policy
 from twin.record import Recorder, SimulationRecord
 from twin.scheduler import startable, usage
-from twin.state import DONE, LOADING, QUEUED, RUNNING, SAVING, WAITING, State, initial_state
+from twin.state import (
+    DONE,
+    LOADING,
+    PAUSED,
+    PAUSING,
+    QUEUED,
+    RESUMING,
+    RUNNING,
+    SAVING,
+    WAITING,
+    State,
+    initial_state,
+)
 from twin.transfers import MoveModel, advance_moves
 from twin.views import Published, make_view, publish
 
@@ -99,8 +112,7 @@ class Simulation:
         end = float((self._state.tick + 1) * self.inputs.tick_s)
         self._admit(start)
         if self._has_changed(start):
-            self._decide()
-            self._start_queued(start)
+            self._start_queued(start, self._decide())
         active = self._active
         phase = self._state.phase[active]
         advance_moves(
@@ -111,6 +123,8 @@ class Simulation:
             end,
             self._log,
         )
+        pausing = active[(phase == PAUSING) | (phase == RESUMING)]
+        advance_pauses(self._state, self._moves, pausing, start, end, self._log)
         self._run(active, start, end)
         self._state = self._state.at(self._state.tick + 1)
         if self._state.tick % self.inputs.ticks_per_step == 0:
@@ -160,19 +174,22 @@ class Simulation:
         state, before = self._state, now - self.inputs.tick_s
         arrived = self._n_admitted > 0 and self._table.submit_s[self._n_admitted - 1] > before
         renewed = state.tick % self.inputs.ticks_per_step == 0
-        return bool(renewed or arrived or np.any(state.end_s > before) or np.any(state.sent_s > before))
+        left = (state.end_s, state.sent_s, state.paused_s)
+        return bool(renewed or arrived or any(np.any(times > before) for times in left))
 
-    def _decide(self) -> None:
-        """Renew signals where due and let the policy act."""
+    def _decide(self) -> IntArray:
+        """Renew signals where due, let the policy act, and return the queued jobs it holds back."""
         active = self._active
         renewed = self._state.tick % self.inputs.ticks_per_step == 0
         if renewed:
             self._publish()
-        if self._published is None or not (renewed or np.any(self._state.phase[active] == QUEUED)):
-            return
+        phase = self._state.phase[active]
+        if self._published is None or not (renewed or np.any((phase == QUEUED) | (phase == PAUSED))):
+            return np.zeros(0, dtype=np.int64)
         view = make_view(self.inputs, self._state, self._published, active, renewed=renewed)
         commands = self.policy.decide(view)
         apply_commands(commands, self._state, self._moves, self.inputs, view, self._log)
+        return commands.hold_job
 
     def _publish(self) -> None:
         """Solve the grids with the present draw and publish what follows."""
@@ -189,11 +206,13 @@ class Simulation:
         count = np.bincount(self._state.site[queued], minlength=self.inputs.n_sites).astype(float)
         self._log.at_step(step, operating_marginal_curtailment=marginal, queued_jobs=count)
 
-    def _start_queued(self, now: float) -> None:
-        """Start queued jobs where GPUs are free."""
+    def _start_queued(self, now: float, held_back: IntArray) -> None:
+        """Start queued jobs where GPUs are free, but for those that are held back."""
         state, table = self._state, self._table
         active = self._active
         queued = active[state.phase[active] == QUEUED]
+        if held_back.size:
+            queued = queued[~np.isin(queued, held_back)]
         if not queued.size:
             return
         free = self.inputs.gpu_capacity - usage(state, table, active, self.inputs.n_sites).total

@@ -17,7 +17,8 @@ PhaseArray = npt.NDArray[np.int8]
 class Phase(IntEnum):
     """What a job is doing; a job goes through the phases in order, migrating any number of times.
 
-    ``RUNNING -> SAVING -> SENDING -> LOADING -> RUNNING`` is one migration.
+    ``RUNNING -> SAVING -> SENDING -> LOADING -> RUNNING`` is one migration,
+    ``RUNNING -> PAUSING -> PAUSED -> RESUMING -> RUNNING`` one pause in place.
     """
 
     WAITING = 0
@@ -26,10 +27,13 @@ class Phase(IntEnum):
     SAVING = 3
     SENDING = 4
     LOADING = 5
-    DONE = 6
+    PAUSING = 6
+    PAUSED = 7
+    RESUMING = 8
+    DONE = 9
 
 
-QUEUED, RUNNING, SAVING, SENDING, LOADING, DONE = (
+QUEUED, RUNNING, SAVING, SENDING, LOADING, PAUSING, PAUSED, RESUMING, DONE = (
     np.int8(phase) for phase in Phase if phase is not Phase.WAITING
 )
 """The phases as numbers of the array's type, for comparisons in every tick."""
@@ -56,8 +60,9 @@ class State:
     dest : ndarray of int (job)
         Where GPUs are reserved for it while it is saving or sending, else -1.
     timer_s : ndarray (job)
-        Time at which the present phase ends if nothing interferes: the end of the run (RUNNING), of saving,
-        of loading; in SENDING the time of the first byte. Infinite otherwise. [s]
+        Time at which the present phase ends if nothing interferes: the end of the run (RUNNING), of saving
+        (SAVING, PAUSING), of loading (LOADING, RESUMING); in SENDING the time of the first byte. Infinite
+        otherwise. [s]
     run_from_s : ndarray (job)
         Start of the present run segment. [s]
     done_gpu_h : ndarray (job)
@@ -70,11 +75,16 @@ class State:
         Times of the present or last migration, NaN before the first. [s]
     n_migrations : ndarray of int (job)
         Migrations begun.
+    pause_start_s, paused_s, resume_start_s : ndarray (job)
+        When the present or last pause began to save, had saved and left its GPUs, and began to load; NaN
+        before each. [s]
+    n_pauses : ndarray of int (job)
+        Pauses begun.
     last_refusal : ndarray of int (job)
         Code of the refusal last written to the audit, -1 if none since the last move.
     busy_gpu_s, loaded_gpu_s, reserved_gpu_s : ndarray (site)
         GPU-seconds of the present signal step: running; holding a job without progress (saving, sending,
-        loading); reserved and empty. [GPU s]
+        loading, also for a pause); reserved and empty. [GPU s]
     wan_gb : ndarray (site)
         Bytes of the present signal step whose transport energy is drawn at the site (half of what it sends
         and half of what it receives). [GB]
@@ -97,6 +107,10 @@ class State:
     saved_s: FloatArray
     sent_s: FloatArray
     n_migrations: IntArray
+    pause_start_s: FloatArray
+    paused_s: FloatArray
+    resume_start_s: FloatArray
+    n_pauses: IntArray
     last_refusal: IntArray
     busy_gpu_s: FloatArray
     loaded_gpu_s: FloatArray
@@ -165,6 +179,10 @@ def initial_state(origin: IntArray, n_sites: int) -> State:
         saved_s=nan.copy(),
         sent_s=nan.copy(),
         n_migrations=np.zeros(n, dtype=np.int64),
+        pause_start_s=nan.copy(),
+        paused_s=nan.copy(),
+        resume_start_s=nan.copy(),
+        n_pauses=np.zeros(n, dtype=np.int64),
         last_refusal=np.full(n, -1, dtype=np.int64),
         busy_gpu_s=np.zeros(n_sites),
         loaded_gpu_s=np.zeros(n_sites),

@@ -65,8 +65,7 @@ def begin_moves(
     log : Recorder
         Takes the events.
     """
-    ran_h = (now_s - state.run_from_s[job]) / S_PER_H
-    state.done_gpu_h[job] += ran_h * model.table.n_gpus[job] * model.speed[state.site[job]]
+    stop_running(state, model, job, now_s)
     state.phase[job] = SAVING
     state.source[job] = state.site[job]
     state.dest[job] = dest
@@ -79,6 +78,12 @@ def begin_moves(
     state.n_migrations[job] += 1
     state.last_refusal[job] = -1
     log.event("move_begun", now_s, job, site=state.site[job], dest=dest, value=size)
+
+
+def stop_running(state: State, model: MoveModel, job: IntArray, now_s: float) -> None:
+    """Book the work of the present run segment of jobs that stop now. [s]"""
+    ran_h = (now_s - state.run_from_s[job]) / S_PER_H
+    state.done_gpu_h[job] += ran_h * model.table.n_gpus[job] * model.speed[state.site[job]]
 
 
 def advance_moves(

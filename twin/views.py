@@ -12,7 +12,7 @@ from twin.coupling import gpu_power_mw, power_split_mw
 from twin.inputs import H_PER_DAY, S_PER_H, SimulationInputs
 from twin.policies.base import JobView, SiteView, View
 from twin.scheduler import Usage, usage
-from twin.state import QUEUED, RUNNING, SAVING, SENDING, State
+from twin.state import PAUSED, QUEUED, RUNNING, SAVING, SENDING, State
 
 OUTLOOK_DAYS = 14
 """Days of published signals that an outlook looks back on."""
@@ -107,6 +107,7 @@ def make_view(
         sites=_site_view(inputs, published, usage(state, inputs.table, active, inputs.n_sites)),
         queued=_job_view(inputs, state, active[phase == QUEUED], now),
         running=_job_view(inputs, state, active[phase == RUNNING], now),
+        paused=_job_view(inputs, state, active[phase == PAUSED], now),
         bandwidth_gbit_per_s=_bandwidth(inputs, state, active),
         latency_s=inputs.wan.latency_s,
         wan_kwh_per_gb=inputs.wan.energy_kwh_per_gb,
@@ -151,6 +152,8 @@ def _job_view(inputs: SimulationInputs, state: State, job: IntArray, now_s: floa
         deadline_s=table.deadline_s[job],
         submit_s=table.submit_s[job],
         migratable=table.migratable[job],
+        pausable=table.pausable[job],
+        work_gpu_h=table.work_gpu_h[job],
     )
 
 

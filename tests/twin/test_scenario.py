@@ -79,7 +79,7 @@ def test_all_findings_come_at_once_those_between_values_too() -> None:
         "sites.1.n_gpus: -4 is out of range",
         "sites.1.device: no device 'abacus'; known: ",
         "sites: the name 'a' is there 2 times",
-        "policies.1: no policy 'magic'; known: energy_greedy, feasibility_aware, static",
+        "policies.1: no policy 'magic'; known: energy_greedy, feasibility_aware, static, temporal",
         "jobs.source: no trace 'papyrus'; known: philly, synthetic",
         "colour: unknown key",
     ):

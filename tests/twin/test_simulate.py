@@ -20,7 +20,7 @@ from twin.sites import HOTTEST_C, idle_power_mw, site_power_mw
 from twin.state import Phase
 from weather import InputError
 
-LOOP_POLICIES = ("static", "energy_greedy", "feasibility_aware")
+LOOP_POLICIES = ("static", "temporal", "energy_greedy", "feasibility_aware")
 policies = st.sampled_from(LOOP_POLICIES)
 
 
@@ -186,7 +186,7 @@ def test_bad_inputs_are_refused_with_all_findings() -> None:
 def test_datasets_for_a_store_have_units_and_labels() -> None:
     inputs = make_inputs(job_table([(0.0, 8, 1.0, 1.0, 0)]), wind_mw=windy(3))
     out = run_simulation(inputs, POLICIES["static"]()).to_datasets()
-    assert set(out) == {"sites", "coupled/two_bus", "jobs", "transfers", "events"}
+    assert set(out) == {"sites", "coupled/two_bus", "jobs", "transfers", "pauses", "events"}
     sites, coupled = out["sites"], out["coupled/two_bus"]
     assert sites["load_p_mw"].dims == ("time", "site")
     assert sites["load_p_mw"].attrs["units"] == "MW"

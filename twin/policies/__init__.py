@@ -7,9 +7,11 @@ from twin.policies.contract import check_policy
 from twin.policies.energy_greedy import EnergyGreedy
 from twin.policies.feasibility_aware import FeasibilityAware
 from twin.policies.static import Static
+from twin.policies.temporal import Temporal
 
 POLICIES: dict[str, type[Policy]] = {
     "static": Static,
+    "temporal": Temporal,
     "energy_greedy": EnergyGreedy,
     "feasibility_aware": FeasibilityAware,
 }
@@ -26,6 +28,7 @@ __all__ = [
     "Refusals",
     "SiteView",
     "Static",
+    "Temporal",
     "View",
     "check_policy",
 ]

@@ -68,14 +68,14 @@ class SiteView:
 
 @dataclass(frozen=True, eq=False)
 class JobView:
-    """Jobs of one kind (queued or running), in the order in which they were submitted.
+    """Jobs of one kind (queued, running or paused), in the order in which they were submitted.
 
     Attributes
     ----------
     job : ndarray of int
         Row in the job table: what commands refer to.
     site : ndarray of int
-        Where the job runs or queues.
+        Where the job runs, queues or has its checkpoint.
     origin : ndarray of int
         Where it was submitted.
     n_gpus : ndarray of int
@@ -90,6 +90,10 @@ class JobView:
         When it was submitted. [s]
     migratable : ndarray of bool
         Whether it may move once started, and run elsewhere than at its origin.
+    pausable : ndarray of bool
+        Whether it may pause.
+    work_gpu_h : ndarray
+        All of its work. [GPU-h at the reference device]
     """
 
     job: IntArray
@@ -101,6 +105,8 @@ class JobView:
     deadline_s: FloatArray
     submit_s: FloatArray
     migratable: BoolArray
+    pausable: BoolArray
+    work_gpu_h: FloatArray
 
     def __len__(self) -> int:
         return len(self.job)
@@ -119,12 +125,12 @@ class View:
     signal_step_s : float
         Its length. [s]
     renewed : bool
-        Whether the signals were renewed at this tick. Moves are decided then; between, only queued jobs are
-        placed.
+        Whether the signals were renewed at this tick. Moves and pauses are decided then; between, queued jobs
+        are placed and paused ones resumed.
     sites : SiteView
         The sites.
-    queued, running : JobView
-        Jobs that may be placed and moved.
+    queued, running, paused : JobView
+        Jobs that may be placed or held back, moved or paused, and resumed.
     bandwidth_gbit_per_s : ndarray (site, site)
         Payload rate that one more transfer would get from row to column. [Gbit/s]
     latency_s : ndarray (site, site)
@@ -146,6 +152,7 @@ class View:
     sites: SiteView
     queued: JobView
     running: JobView
+    paused: JobView
     bandwidth_gbit_per_s: FloatArray
     latency_s: FloatArray
     wan_kwh_per_gb: float
@@ -193,6 +200,13 @@ class Commands:
         Running jobs and where each migrates. GPUs must be free there, counting all moves of this tick.
     refused : Refusals
         The audit of moves considered and not made.
+    pause_job : ndarray of int
+        Running jobs that save their checkpoint at their site and leave their GPUs.
+    resume_job : ndarray of int
+        Paused jobs that load and go on where they are. GPUs must be free there, counting all moves and
+        resumptions of this tick.
+    hold_job : ndarray of int
+        Queued jobs that do not start at this tick even if GPUs are free; others may pass them.
     """
 
     place_job: IntArray = field(default_factory=_no_jobs)
@@ -200,6 +214,9 @@ class Commands:
     move_job: IntArray = field(default_factory=_no_jobs)
     move_dest: IntArray = field(default_factory=_no_jobs)
     refused: Refusals = field(default_factory=Refusals)
+    pause_job: IntArray = field(default_factory=_no_jobs)
+    resume_job: IntArray = field(default_factory=_no_jobs)
+    hold_job: IntArray = field(default_factory=_no_jobs)
 
 
 class Policy(Protocol):
@@ -213,6 +230,7 @@ class Policy(Protocol):
     def decide(self, view: View) -> Commands:
         """Return what to do at this tick.
 
-        Called when signals are renewed, and between if jobs are queued and one has arrived or left GPUs.
+        Called when signals are renewed, and between if jobs are queued or paused and one has arrived or left
+        GPUs.
         """
         ...

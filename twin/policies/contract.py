@@ -24,8 +24,10 @@ def check_policy(policy: Policy, *, seed: int = 0) -> None:
 
     It has a name; it changes nothing in the view; the same view gives the same commands; only queued jobs are
     placed, and only where they may run; only running, migratable jobs are moved, to another site that can be
-    reached, into GPUs that are free together, and only when signals are renewed; no job is named twice;
-    refusals have a reason and a finite margin below zero or an unbounded one.
+    reached, into GPUs that are free together, and only when signals are renewed; only running, pausable jobs
+    are paused, and only when signals are renewed; only paused jobs are resumed, into GPUs that are free; only
+    queued jobs are held back; no job is named twice but one placed and held; refusals have a
+    reason and a finite margin below zero or an unbounded one.
 
     Parameters
     ----------
@@ -98,6 +100,7 @@ def random_view(rng: np.random.Generator) -> View:
         sites=sites,
         queued=_random_jobs(rng, capacity, int(rng.integers(0, 15)), 1000),
         running=running,
+        paused=_random_jobs(rng, capacity, int(rng.integers(0, 15)), 2000),
         bandwidth_gbit_per_s=bandwidth,
         latency_s=np.where(np.eye(n, dtype=np.bool_), 0.0, np.where(bandwidth > 0.0, 0.01, np.inf)),
         wan_kwh_per_gb=0.001,
@@ -111,16 +114,19 @@ def random_view(rng: np.random.Generator) -> View:
 def _random_jobs(rng: np.random.Generator, capacity: IntArray, n_jobs: int, first: int) -> JobView:
     origin = rng.integers(0, len(capacity), n_jobs)
     n_gpus = np.minimum(rng.choice([1, 2, 4, 8, 16, 32], n_jobs), capacity[origin])
+    left_h = rng.uniform(0.0, 60.0, n_jobs)
     return JobView(
         job=np.arange(first, first + n_jobs),
         site=origin.copy(),
         origin=origin,
         n_gpus=n_gpus,
-        remaining_gpu_h=n_gpus * rng.uniform(0.0, 60.0, n_jobs),
+        remaining_gpu_h=n_gpus * left_h,
+        work_gpu_h=n_gpus * (left_h + rng.uniform(0.01, 60.0, n_jobs)),
         checkpoint_gb=rng.choice([0.0, 1.0, 100.0, 5000.0], n_jobs),
         deadline_s=rng.choice([np.inf, 1.001e6, 2e6], n_jobs),
         submit_s=np.sort(rng.uniform(0.0, 1e6, n_jobs)),
         migratable=rng.random(n_jobs) < 0.8,
+        pausable=rng.random(n_jobs) < 0.8,
     )
 
 
@@ -129,7 +135,8 @@ def _rows(jobs: JobView, keep: BoolArray) -> JobView:
 
 
 def _problems(commands: Commands, view: View) -> Iterator[str]:
-    sites, everyone = view.sites, (commands.place_job, commands.move_job)
+    sites = view.sites
+    everyone = (commands.place_job, commands.move_job, commands.pause_job, commands.resume_job)
     if np.unique(np.concatenate(everyone)).size != sum(x.size for x in everyone):
         yield "a job is named twice"
     place = _positions(view.queued, commands.place_job)
@@ -140,6 +147,7 @@ def _problems(commands: Commands, view: View) -> Iterator[str]:
         yield "a job is placed where it does not fit"
     elif np.any(~view.queued.migratable[place] & (commands.place_site != view.queued.origin[place])):
         yield "a job that may only run at its origin is placed elsewhere"
+    yield from _pause_problems(commands, view)
     if np.any(move < 0):
         yield "a job that is not running is moved"
         return
@@ -160,6 +168,32 @@ def _problems(commands: Commands, view: View) -> Iterator[str]:
         yield "a refusal has no margin below zero"
     if np.any(np.isin(refused.job, commands.move_job)):
         yield "a job is moved and refused"
+
+
+def _pause_problems(commands: Commands, view: View) -> Iterator[str]:
+    pause = _positions(view.running, commands.pause_job)
+    resume = _positions(view.paused, commands.resume_job)
+    hold = _positions(view.queued, commands.hold_job)
+    if np.any(pause < 0):
+        yield "a job that is not running is paused"
+    elif np.any(~view.running.pausable[pause]):
+        yield "a job that may not pause is paused"
+    if pause.size and not view.renewed:
+        yield "jobs are paused between signals"
+    if np.any(hold < 0) or np.unique(hold).size != hold.size:
+        yield "a job that is not queued is held back, or one is twice"
+    if np.any(resume < 0):
+        yield "a job that is not paused is resumed"
+        return
+    wanted = np.bincount(
+        np.concatenate([view.paused.site[resume], commands.move_dest]),
+        weights=np.concatenate(
+            [view.paused.n_gpus[resume], view.running.n_gpus[_positions(view.running, commands.move_job)]]
+        ),
+        minlength=view.sites.n_sites,
+    )
+    if np.any((wanted > view.sites.free_gpus)[view.paused.site[resume]]):
+        yield "jobs are resumed into more GPUs than are free"
 
 
 def _positions(jobs: JobView, rows: IntArray) -> IntArray:
