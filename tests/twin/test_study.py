@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from grid_models import CAUSES, ReliefCurve
-from twin import POLICIES, Result, Scenario, load_scenario, run
+from twin import Result, Scenario, load_scenario, run
 from twin.forcing import make_forcing, study_time, weather_seed
 from twin.policies.perfect_foresight import bound_absorbed_mwh
 from twin.preparation import baseline_key, child_seed, make_jobs, site_table
@@ -255,7 +255,7 @@ def test_a_week_of_real_input(name: str, real_data: Path, tmp_path: Path) -> Non
     for score in scores(result).values():
         assert score["absorbed_mwh"] <= score["bound_absorbed_mwh"] + 1e-6
         assert score["jobs_done"] > 100
-    assert set(scores(result)) == set(POLICIES)
+    assert set(scores(result)) == set(scenario.policies)
 
 
 def test_real_weather_is_aligned_by_local_month_day_and_hour(real_data: Path) -> None:

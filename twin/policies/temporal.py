@@ -18,11 +18,11 @@ class Temporal:
 
     A site runs what is welcome there: queued and paused jobs fill its headroom, those with the most time left
     first. Where it draws more than is welcome, running jobs pause, those with the least time left first,
-    until the excess is gone. Beyond the headroom, a job waits if waiting pays: the outlook has a step in which more
-    is relieved than from now until then, by more than what saving and loading costs. So a pause has a least
-    length, and a surplus that returns soon or never interrupts nothing. Waiting jobs need no more energy than
-    the outlook promises, else those that came first run at once, and none is held up for longer than
-    `max_delay_h` in all. A job whose deadline would be missed by waiting longer runs.
+    until the excess is gone. Beyond the headroom, a job waits if waiting pays: the outlook has a step in
+    which more is relieved than from now until then, by more than what saving and loading costs. So a pause
+    has a least length, and a surplus that returns soon or never interrupts nothing. Waiting jobs need no
+    more energy than the outlook promises, else those that came first run at once, and none is held up for
+    longer than `max_delay_h` in all. A job whose deadline would be missed by waiting longer runs.
 
     Attributes
     ----------
