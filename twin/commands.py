@@ -92,9 +92,10 @@ def _pause_problems(commands: Commands, state: State, inputs: SimulationInputs, 
     found += _pair_problems("resume", resume, resume * 0, inputs)
     if found or not (pause.size or resume.size):
         return found
-    wanted = np.bincount(state.site[resume], weights=table.n_gpus[resume], minlength=inputs.n_sites)
+    weights = table.n_gpus[resume].astype(np.float64)
+    wanted = np.bincount(state.site[resume], weights=weights, minlength=inputs.n_sites).astype(np.float64)
     if commands.move_job.size and not _pair_problems("move", commands.move_job, commands.move_dest, inputs):
-        weights = table.n_gpus[commands.move_job]
+        weights = table.n_gpus[commands.move_job].astype(np.float64)
         wanted += np.bincount(commands.move_dest, weights=weights, minlength=inputs.n_sites)
     short = (wanted > view.sites.free_gpus)[state.site[resume]]
     return [

@@ -21,8 +21,8 @@ class Temporal:
     until the excess is gone. Beyond the headroom, a job waits if waiting pays: the outlook has a step in
     which more is relieved than from now until then, by more than what saving and loading costs. So a pause
     has a least length, and a surplus that returns soon or never interrupts nothing. Waiting jobs need no
-    more energy than the outlook promises, else those that came first run at once, and none is held up for
-    longer than `max_delay_h` in all. A job whose deadline would be missed by waiting longer runs.
+    more energy and power than the outlook promises, else those that came first run at once, and none is held
+    up for longer than `max_delay_h` in all. A job whose deadline would be missed by waiting longer runs.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Temporal:
             gone = np.cumsum(running.power_mw[row])
             row = row[gone - running.power_mw[row] < -room.headroom_p_mw[site] - _NOTHING_MW]
             if not self.only_surplus:
-                row = row[np.cumsum(running.need_mwh[row]) <= allowance[site]]
+                row = row[np.cumsum(running.need_mwh[row]) <= allowance[site] + _NOTHING_MW]
             allowance[site] -= running.need_mwh[row].sum()
             chosen.append(row)
         return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.int64)
@@ -122,7 +122,7 @@ class Temporal:
 
 
 _NOTHING_MW = 1e-9
-"""Below this, a site draws no more than is welcome. [MW]"""
+"""What rounding leaves: below this, a site draws no more than is welcome. [MW]"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +154,7 @@ class _Jobs:
             np.concatenate([getattr(part, name) for part in parts])
             for name in ("site", "n_gpus", "remaining_gpu_h", "work_gpu_h", "checkpoint_gb", "submit_s")
         )
-        sites, horizon_s = view.sites, len(view.sites.outlook_marginal) * view.signal_step_s
+        sites, open_s = view.sites, _promised_s(view)
         rate = n_gpus * sites.speed[site] / S_PER_H
         left_s = left / rate
         is_running = paused is None
@@ -169,7 +169,7 @@ class _Jobs:
             load_s=np.where(started, view.migration.load_s(size, n_gpus), 0.0),
             hold_ratio=sites.held_gpu_p_mw[site] / sites.gpu_p_mw[site],
             power_mw=power_mw,
-            need_mwh=power_mw * np.minimum(left_s, horizon_s) / S_PER_H,
+            need_mwh=power_mw * np.minimum(left_s, open_s[site]) / S_PER_H,
             delay_s=view.now_s - submit - (work - left) / rate,
             deadline_s=np.concatenate([part.deadline_s for part in parts]),
             pausable=np.concatenate([part.pausable for part in parts]),
@@ -208,12 +208,23 @@ def _is_worth_loading(view: View, waiting: _Jobs, row: IntArray, site: int) -> B
 
 def _promised_mwh(view: View) -> FloatArray:
     """Energy that the outlook holds after this step: what is welcome, up to what GPUs draw. (site)"""
+    return np.asarray(_welcome_mw(view).sum(axis=0) * view.signal_step_s / S_PER_H)
+
+
+def _promised_s(view: View) -> FloatArray:
+    """How long the outlook holds what it does at its peak: the longest use of a job that waits. [s] (site)"""
+    welcome = _welcome_mw(view)
+    peak = welcome.max(axis=0, initial=0.0)
+    total = welcome.sum(axis=0) * view.signal_step_s
+    return np.divide(total, peak, out=np.zeros_like(peak), where=peak > _NOTHING_MW)
+
+
+def _welcome_mw(view: View) -> FloatArray:
     sites = view.sites
     most = sites.gpu_capacity * sites.gpu_p_mw
-    welcome = np.clip(sites.outlook_absorbable_p_mw[1:], 0.0, most)
-    return np.asarray(welcome.sum(axis=0) * view.signal_step_s / S_PER_H)
+    return np.asarray(np.clip(sites.outlook_absorbable_p_mw[1:], 0.0, most))
 
 
 def _last_within(need_mwh: FloatArray, allowance_mwh: float) -> BoolArray:
     """Mark the jobs that came last and together need no more than there will be."""
-    return np.asarray(np.cumsum(need_mwh[::-1])[::-1] <= allowance_mwh)
+    return np.asarray(np.cumsum(need_mwh[::-1])[::-1] <= allowance_mwh + _NOTHING_MW)
