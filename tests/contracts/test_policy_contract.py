@@ -49,6 +49,30 @@ def change_the_view(view: View) -> Commands:
     return Commands()
 
 
+def pause_queued(view: View) -> Commands:
+    return Commands(pause_job=view.queued.job)
+
+
+def pause_anything(view: View) -> Commands:
+    return Commands(pause_job=view.running.job) if view.renewed else Commands()
+
+
+def pause_between_signals(view: View) -> Commands:
+    return Commands(pause_job=view.running.job[view.running.pausable])
+
+
+def resume_everything(view: View) -> Commands:
+    return Commands(resume_job=view.paused.job)
+
+
+def resume_running(view: View) -> Commands:
+    return Commands(resume_job=view.running.job)
+
+
+def hold_running(view: View) -> Commands:
+    return Commands(hold_job=view.running.job)
+
+
 def refuse_without_margin(view: View) -> Commands:
     n = len(view.running)
     return Commands(
@@ -64,6 +88,12 @@ def refuse_without_margin(view: View) -> Commands:
         (place_twice, "named twice"),
         (change_the_view, "changed the view"),
         (refuse_without_margin, "margin below zero"),
+        (pause_queued, "a job that is not running is paused"),
+        (pause_anything, "a job that may not pause is paused"),
+        (pause_between_signals, "paused between signals"),
+        (resume_everything, "resumed into more GPUs than are free"),
+        (resume_running, "a job that is not paused is resumed"),
+        (hold_running, "not queued is held back"),
     ],
 )
 def test_the_check_finds_what_breaks_it(act: Callable[[View], Commands], message: str) -> None:

@@ -216,7 +216,7 @@ def _promised_s(view: View) -> FloatArray:
     welcome = _welcome_mw(view)
     peak = welcome.max(axis=0, initial=0.0)
     total = welcome.sum(axis=0) * view.signal_step_s
-    return np.divide(total, peak, out=np.zeros_like(peak), where=peak > _NOTHING_MW)
+    return np.asarray(np.divide(total, peak, out=np.zeros_like(peak), where=peak > _NOTHING_MW))
 
 
 def _welcome_mw(view: View) -> FloatArray:
