@@ -164,7 +164,8 @@ def _read_excel(path: Path, subject: str) -> pandapowerNet:
         with pd.ExcelFile(path) as book:
             sheets = list(book.sheet_names)
     except ImportError as error:
-        finding = Finding(path.name, "the package 'openpyxl' is not installed", "pip install curtailment-twin[grids]")
+        what, remedy = "the package 'openpyxl' is not installed", "pip install curtailment-twin[grids]"
+        finding = Finding(path.name, what, remedy)
         raise InputError(subject, [finding]) from error
     except Exception as error:
         what = f"is no readable workbook: {error}"
