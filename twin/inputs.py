@@ -58,6 +58,28 @@ class GridInputs:
     technology: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """Signals as foretold, without the sites' own load, on the axis of history and run.
+
+    Attributes
+    ----------
+    absorbable_p_mw : ndarray (n_history + n_steps, site)
+        Foretold joint absorbable power. [MW]
+    marginal_curtailment : ndarray (n_history + n_steps, site)
+        Foretold curtailment relieved by one more MW of load. [MW/MW]
+    known_until : ndarray of int (n_history + n_steps)
+        At each step the first step that had not been foretold by its start.
+    honest : bool
+        Whether this could have been known; False for what looks at what comes.
+    """
+
+    absorbable_p_mw: FloatArray
+    marginal_curtailment: FloatArray
+    known_until: IntArray
+    honest: bool
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SimulationInputs:
     """Everything a run depends on beside its policy.
@@ -103,6 +125,8 @@ class SimulationInputs:
         Steps that an outlook looks ahead; a day when 0.
     outlook_tau_s : float
         Time constant of persistence in the outlook. [s]
+    expected : Expected, optional
+        Signals foretold for the steps ahead; persistence alone when absent.
     backfill_patience_s : float
         Wait after which the first job of a queue is not overtaken any more. [s]
     seed : int
@@ -127,6 +151,7 @@ class SimulationInputs:
     alpha: float = 0.1
     outlook_steps: int = 0
     outlook_tau_s: float = 6 * S_PER_H
+    expected: Expected | None = None
     backfill_patience_s: float = 4 * S_PER_H
     seed: int = 0
 
@@ -265,6 +290,11 @@ def _check_shapes(inputs: SimulationInputs, findings: Findings) -> None:
         "absorbable_p_mw": (inputs.absorbable_p_mw, (total, n)),
         "marginal_curtailment": (inputs.marginal_curtailment, (total, n)),
     }
+    if inputs.expected is not None:
+        told = inputs.expected
+        expected["expected.absorbable_p_mw"] = (told.absorbable_p_mw, (total, n))
+        expected["expected.marginal_curtailment"] = (told.marginal_curtailment, (total, n))
+        expected["expected.known_until"] = (told.known_until, (total,))
     for grid in inputs.grids:
         n_bus, n_unit = grid.load_p_mw.shape[-1], len(grid.technology)
         expected[f"{grid.name}: load_p_mw"] = (grid.load_p_mw, (k, n_bus))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
@@ -13,13 +13,14 @@ from pydantic import JsonValue
 
 from grid_models import DispatchEngine, Grid, Limits, ReliefCurve, dispatch, relief_curves, signals
 from twin.forcing import Forcing, make_forcing, site_temperature, study_time, weather_seed
-from twin.inputs import GridInputs, SimulationInputs
+from twin.foretelling import day_ahead_known_until, day_ahead_section
+from twin.inputs import Expected, GridInputs, SimulationInputs
 from twin.migration import MigrationModel
 from twin.progress import Progress
 from twin.provenance import file_sha256
 from twin.scenario_checks import build_grid, resolve_file
 from twin.scenario_model import GridSection, Scenario
-from twin.sites import SiteTable, make_sites, max_power_mw
+from twin.sites import HOTTEST_C, SiteTable, make_sites, max_power_mw
 from twin.stages import Groups, StageCache, stage_key
 from twin.wan import star
 from twin.workloads import load_trace, prepare_jobs
@@ -129,6 +130,7 @@ def prepare(scenario: Scenario, cache: StageCache, progress: Progress) -> Prepar
         grids.append(PreparedGrid(section, engine.grid, engine, forcing, baseline, told, member))
         curves.append(relief)
     inputs = _inputs(scenario, tuple(grids), sites, temp_air)
+    inputs = replace(inputs, expected=_expected(scenario, tuple(grids), inputs, cache, progress))
     keys = {f"baseline/{g.name}": _baseline_key(scenario, g) for g in scenario.grids}
     return Prepared(scenario, tuple(grids), temp_air, max_p_mw, tuple(curves), inputs, keys)
 
@@ -335,6 +337,41 @@ def _inputs(
         backfill_patience_s=scenario.outlook.backfill_patience_h * 3600.0,
         seed=child_seed(scenario, 3),
     )
+
+
+def _expected(
+    scenario: Scenario,
+    grids: tuple[PreparedGrid, ...],
+    inputs: SimulationInputs,
+    cache: StageCache,
+    progress: Progress,
+) -> Expected | None:
+    """Signals foretold to policies by the scenario's source of outlooks."""
+    total = inputs.n_history + inputs.n_steps
+    if scenario.outlook.source == "persistence":
+        return None
+    if scenario.outlook.source == "perfect":
+        until = np.full(total, total, dtype=np.int64)
+        return Expected(inputs.absorbable_p_mw, inputs.marginal_curtailment, until, honest=False)
+    absorbable, marginal = np.zeros((total, inputs.n_sites)), np.zeros((total, inputs.n_sites))
+    # The weather to come must not be read from what a site can draw.
+    most = max_power_mw(inputs.sites, np.full((total, inputs.n_sites), HOTTEST_C))
+    until = np.full(total, total, dtype=np.int64)
+    for prepared in grids:
+        at, section = prepared.site_index, day_ahead_section(prepared.section)
+        forcing, baseline = _baseline(scenario, section, cache, progress)
+        named = prepared.signals["site"].to_numpy()
+        sites = pd.DataFrame({"bus": [inputs.sites.bus[i] for i in at]}, index=list(named))
+        told, _ = _signals(
+            scenario, section, prepared.engine, forcing, baseline, sites, most[:, at], cache, progress
+        )
+        absorbable[:, at] = told["absorbable_p_mw"].transpose("time", "site").to_numpy()
+        marginal[:, at] = told["marginal_curtailment"].transpose("time", "site").to_numpy()
+        known = day_ahead_known_until(
+            study_time(scenario), prepared.grid.utc_offset_h, scenario.outlook.issued_h
+        )
+        until = np.minimum(until, known)
+    return Expected(absorbable, marginal, until, honest=True)
 
 
 def _grid_inputs(prepared: PreparedGrid, first: int) -> GridInputs:

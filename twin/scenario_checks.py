@@ -34,7 +34,14 @@ def validate(raw: Mapping[str, JsonValue], subject: str = "scenario") -> Scenari
     scenario = _parse(raw, findings)
     if scenario is not None:
         between = Findings()
-        for check in (_check_time, _check_names, _check_grids, _check_weather_files, _check_jobs):
+        for check in (
+            _check_time,
+            _check_names,
+            _check_grids,
+            _check_weather_files,
+            _check_outlook,
+            _check_jobs,
+        ):
             check(scenario, between)
         known = {finding.where for finding in findings}
         findings.extend([finding for finding in between if finding.where not in known])
@@ -271,6 +278,19 @@ def _check_weather_files(scenario: Scenario, findings: Findings) -> None:
                 source = getattr(entry, f"{kind}_read").source
                 if source is not None:
                     _known(f"{where}.{k}.{kind}_read.source", "reader", source, READERS, findings)
+
+
+def _check_outlook(scenario: Scenario, findings: Findings) -> None:
+    if scenario.outlook.source != "day_ahead":
+        return
+    for i, grid in enumerate(scenario.grids):
+        told = grid.source, grid.weather.source, grid.weather.series, grid.load.series
+        if told != ("rts_gmlc", "recorded", "real_time", "real_time"):
+            findings.add(
+                "outlook.source",
+                f"day_ahead, but grids[{i}] does not run on recorded real-time series",
+                "use rts_gmlc with weather.source: recorded, and series: real_time of weather and load",
+            )
 
 
 def _check_jobs(scenario: Scenario, findings: Findings) -> None:

@@ -394,8 +394,17 @@ class FeasibilitySection(Section):
 
 
 class OutlookSection(Section):
-    """What policies expect from what was published: persistence that fades into the usual day."""
+    """What policies expect of the steps ahead; what a source does not tell is filled by persistence."""
 
+    source: Literal["persistence", "day_ahead", "perfect"] = Field(
+        default="persistence",
+        description="What was published, fading into the usual day; the signals of the grid's recorded "
+        "day-ahead series; or the signals that come, which nobody can know: for bounds only.",
+    )
+    issued_h: Annotated[FiniteFloat, Field(ge=0, lt=24)] = Field(
+        default=12.0,
+        description="Local standard time at which day_ahead is published for the next day. [h]",
+    )
     hours: Positive = Field(default=24.0, description="How far an outlook looks ahead. [h]")
     tau_h: Positive = Field(default=6.0, description="Time constant of persistence. [h]")
     backfill_patience_h: NonNegative = Field(

@@ -45,7 +45,7 @@ def publish(inputs: SimulationInputs, step: int, operating_marginal: FloatArray)
     Parameters
     ----------
     inputs : SimulationInputs
-        Holds the signals; nothing after the step is read.
+        Holds the signals; nothing after the step is read, but what had been foretold by then.
     step : int
         Signal step.
     operating_marginal : ndarray (site)
@@ -56,7 +56,8 @@ def publish(inputs: SimulationInputs, step: int, operating_marginal: FloatArray)
     Published
         With outlooks by persistence that decays to the mean of the same hour on past days. The outlook of the
         marginal curtailment starts at the operating point: what the sites' own draw has used up now stays
-        used up as long as the present situation persists.
+        used up as long as the present situation persists. Steps ahead that were foretold have the foretold
+        signals instead, with the same correction.
     """
     per_day = max(1, round(H_PER_DAY / inputs.step_h))
     tau_steps = inputs.outlook_tau_s / inputs.signal_step_s
@@ -64,13 +65,19 @@ def publish(inputs: SimulationInputs, step: int, operating_marginal: FloatArray)
     past = slice(max(0, now + 1 - OUTLOOK_DAYS * per_day), now + 1)
     n_ahead = inputs.n_ahead
     absorbable, marginal = inputs.absorbable_p_mw[past], inputs.marginal_curtailment[past]
+    ahead_absorbable = persistence_outlook(absorbable, n_ahead, per_day, tau_steps)
+    ahead_marginal = persistence_outlook(marginal, n_ahead, per_day, tau_steps)
+    if inputs.expected is not None:
+        end = min(int(inputs.expected.known_until[now]), now + n_ahead)
+        ahead_absorbable[1 : end - now] = inputs.expected.absorbable_p_mw[now + 1 : end]
+        ahead_marginal[1 : end - now] = inputs.expected.marginal_curtailment[now + 1 : end]
     used_up = np.exp(-np.arange(n_ahead) / tau_steps)[:, None] * (operating_marginal - marginal[-1])
     return Published(
         step=step,
         absorbable_p_mw=absorbable[-1],
         marginal_curtailment=operating_marginal.copy(),
-        outlook_absorbable_p_mw=persistence_outlook(absorbable, n_ahead, per_day, tau_steps),
-        outlook_marginal=persistence_outlook(marginal, n_ahead, per_day, tau_steps) + used_up,
+        outlook_absorbable_p_mw=ahead_absorbable,
+        outlook_marginal=ahead_marginal + used_up,
     )
 
 
