@@ -162,6 +162,7 @@ def baseline_summary(prepared: Prepared) -> dict[str, JsonValue]:
         **{key: float(counted[key].sum()) for key in keys},
         "objective": prepared.scenario.objective,
         "fleet_scale": prepared.scenario.fleet_scale,
+        "outlook": prepared.scenario.outlook.source,
     }
 
 

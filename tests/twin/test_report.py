@@ -98,6 +98,21 @@ def test_synthetic_weather_is_marked(small_result: Result) -> None:
     assert "They are not observations." in render(marked)
 
 
+def test_a_perfect_outlook_is_marked(small_result: Result) -> None:
+    raw = small_result.scenario.to_mapping()
+    raw["outlook"]["source"] = "perfect"  # type: ignore[call-overload,index]
+    marked = Result(
+        type(small_result.scenario).model_validate_json(json.dumps(raw)),
+        small_result.summary,
+        small_result.data,
+        small_result.tables,
+        small_result.provenance,
+    )
+    assert "policies were told what comes" in render(marked)
+    assert "policies were told what comes" in summary_lines(marked)[-1]
+    assert "told what comes" not in render(small_result)
+
+
 def test_the_numbers_are_those_of_the_summary(small_result: Result) -> None:
     readout = Readout(small_result)
     table = {row[0]: row[1:] for row in policy_table(readout).rows}

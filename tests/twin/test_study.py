@@ -45,6 +45,7 @@ POLICY_KEYS = {
     "jobs_unfinished",
 }
 TOP_KEYS = {
+    "outlook",
     "available_mwh",
     "curtailed_oversupply_mwh",
     "curtailed_system_mwh",
@@ -114,6 +115,22 @@ def test_more_limits_curtail_for_a_cause_of_their_own_and_bounds_hold(changes: l
     assert summary["max_balance_error_mw"] < 1e-6
     for score in scores(result).values():
         assert score["absorbed_mwh"] <= score["bound_absorbed_mwh"] * (1 + 1e-9) + 1e-6
+
+
+@pytest.mark.parametrize("source", ["day_ahead", "perfect"])
+def test_what_policies_are_told_changes_neither_balances_nor_bounds_nor_repeats(source: str) -> None:
+    changes = [
+        *["time.days=1", "time.drain_days=1", "time.history_days=7", "policies=[feasibility_aware]"],
+        *["grids.0.weather.source=recorded", "grids.0.weather.series=real_time"],
+        *["grids.0.load.series=real_time", f"outlook.source={source}"],
+    ]
+    scenario = load_scenario("default", overrides=changes)
+    result = run(scenario)
+    assert result.summary["outlook"] == source
+    assert cast("float", result.summary["max_balance_error_mw"]) < 1e-6
+    score = scores(result)["feasibility_aware"]
+    assert 0.0 < score["absorbed_mwh"] <= score["bound_absorbed_mwh"] * (1 + 1e-9) + 1e-6
+    assert run(scenario).summary == result.summary
 
 
 def test_absorbed_energy_is_the_difference_of_two_dispatches(small_result: Result) -> None:

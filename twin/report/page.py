@@ -122,7 +122,9 @@ def summary_lines(result: Result) -> list[str]:
 
 def _shortfalls(readout: Readout) -> list[str]:
     """Return what makes numbers less than they seem: load the grid could not serve, jobs that did not end."""
-    found = []
+    found: list[str] = []
+    if readout.result.scenario.outlook.source == "perfect":
+        found.append("outlook perfect: policies were told what comes, which no forecast can tell")
     for name in readout.policies:
         shed, left = readout.value(name, "shed_mwh"), readout.value(name, "jobs_unfinished")
         if shed > LEAST_SHED_MWH:
