@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twin.batch import BatchOutcome, run_batch
 from twin.batch_model import Batch, load_batch
+from twin.chances import FeasibilityChance, feasibility_chance
 from twin.feasibility import Feasibility, feasibility
 from twin.policies import POLICIES
 from twin.report import write_report
@@ -19,9 +20,11 @@ __all__ = [
     "Batch",
     "BatchOutcome",
     "Feasibility",
+    "FeasibilityChance",
     "Result",
     "Scenario",
     "feasibility",
+    "feasibility_chance",
     "load_batch",
     "load_scenario",
     "open_result",
