@@ -31,8 +31,8 @@ class FeasibilityChance:
     holds
         Chance of each condition by itself, by its name in `REASONS`. [1]
     binding
-        Code of the condition that holds least often where the move is refused (index into `REASONS`); capacity
-        and link come first, as no window mends them. 0 where it is feasible.
+        Code of the condition that holds least often where the move is refused (index into `REASONS`);
+        capacity and link come first, as no window mends them. 0 where it is feasible.
     """
 
     feasible: BoolArray
@@ -92,8 +92,8 @@ def feasibility_chance(
     Raises
     ------
     InputError
-        With every finding: no members or samples, weights that are negative or all zero, `epsilon` outside its
-        range; and all of `feasibility`.
+        With every finding: no members or samples, weights that are negative or all zero, `epsilon` outside
+        its range; and all of `feasibility`.
 
     Examples
     --------
