@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from twin import Result, write_report
 from twin.report import summary_lines
@@ -96,6 +97,23 @@ def test_synthetic_weather_is_marked(small_result: Result) -> None:
         small_result.provenance,
     )
     assert "They are not observations." in render(marked)
+
+
+def test_the_limits_of_the_dispatch_are_told(small_result: Result) -> None:
+    assert "line ratings<" in render(small_result)
+    raw = small_result.scenario.to_mapping()
+    limits: dict[str, JsonValue] = {"max_nonsynchronous_share": 0.75, "reserve_up_mw": 300.0}
+    raw["grids"][0].update(security="n-1", limits=limits)  # type: ignore[call-overload,index,union-attr]
+    secure = Result(
+        type(small_result.scenario).model_validate_json(json.dumps(raw)),
+        small_result.summary,
+        small_result.data,
+        small_result.tables,
+        small_result.provenance,
+    )
+    page = render(secure)
+    assert "(N-1), wind and PV serve at most 75" in page
+    assert "300 MW of reserve up" in page
 
 
 def test_a_perfect_outlook_is_marked(small_result: Result) -> None:

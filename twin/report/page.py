@@ -23,6 +23,7 @@ from twin.report.tables import (
     refusal_table,
     site_table,
 )
+from twin.scenario_model import GridSection
 from twin.store import Result
 
 LEAST_SHED_MWH = 1e-3
@@ -153,6 +154,7 @@ def _facts(readout: Readout) -> list[tuple[str, str]]:
             "drain",
         ),
         ("Objective", f"{scenario.objective} dispatch, steps of {time.signal_step_s // 60} min"),
+        ("Limits", "; ".join(f"{g.name}: {_limits_in_words(g)}" for g in scenario.grids)),
         ("Weather", ", ".join(_weather_in_words(readout, g.name) for g in scenario.grids)),
         (
             "Jobs",
@@ -208,6 +210,19 @@ def _marks(readout: Readout) -> list[str]:
             "share is quoted."
         )
     return [*marks, *_shortfalls(readout)]
+
+
+def _limits_in_words(grid: GridSection) -> str:
+    """Return what the dispatch of a grid keeps."""
+    limits = grid.limits
+    outages = ", also after the outage of any one line (N-1)" if grid.security == "n-1" else ""
+    parts = [f"line ratings{outages}"]
+    if limits.max_nonsynchronous_share is not None:
+        parts.append(f"wind and PV serve at most {percent(limits.max_nonsynchronous_share, 0)} of the load")
+    for name, value in (("up", limits.reserve_up_mw), ("down", limits.reserve_down_mw)):
+        if value > 0.0:
+            parts.append(f"{number(value, 0)} MW of reserve {name}")
+    return ", ".join(parts)
 
 
 def _by_cause(readout: Readout) -> dict[str, float]:
