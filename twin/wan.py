@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from twin._arrays import ArrayLike, BoolArray, FloatArray, IntArray
 from twin.feasibility import DEFAULT_GOODPUT
 from twin.migration import DEFAULT_WAN_KWH_PER_GB
 from twin.sites import SiteTable
+from twin.wan_time import Router, Routing, Timeline
 from weather import Findings
 
 EARTH_RADIUS_KM = 6371.0088
@@ -31,6 +32,9 @@ DEFAULT_ACCESS_GBIT_PER_S = 10.0
 class Wan:
     """Directed links, and the path of every ordered pair of sites over them.
 
+    A network may change over time: other traffic comes and goes, links fail and come back. `at` gives it as
+    it is at a time; the attributes are those without changes.
+
     Attributes
     ----------
     link
@@ -49,6 +53,10 @@ class Wan:
         Payload over link rate.
     energy_kwh_per_gb
         Energy of the network per payload. [kWh/GB]
+    router
+        Finds paths when links are down; None where there is no other way.
+    timeline
+        What changes when; None if nothing does. See `twin.wan_time.with_background` and `with_outages`.
     """
 
     link: tuple[str, ...]
@@ -59,6 +67,8 @@ class Wan:
     latency_s: FloatArray
     goodput: float = DEFAULT_GOODPUT
     energy_kwh_per_gb: float = DEFAULT_WAN_KWH_PER_GB
+    router: Router | None = None
+    timeline: Timeline | None = None
 
     def __post_init__(self) -> None:
         """Refuse links that can not be."""
@@ -95,6 +105,58 @@ class Wan:
         """Payload rate of a lone transfer, 0 without a path, shape (source, destination). [Gbit/s]"""
         lowest = np.where(self.on_path, self.payload_gbit_per_s, np.inf).min(axis=2, initial=np.inf)
         return np.where(self.reachable, lowest, 0.0)
+
+    def at(self, now_s: float) -> Wan:
+        """Return the network as it is at a time, without further changes.
+
+        Parameters
+        ----------
+        now_s
+            Time since the start of the run. [s]
+
+        Returns
+        -------
+        Wan
+            This one if nothing ever changes.
+        """
+        if self.timeline is None:
+            return self
+        index = self.timeline.index(now_s)
+        if index not in self._at_index:
+            self._at_index.clear()
+            background = self.timeline.background_gbit_per_s[index]
+            self._at_index[index] = self._with(self.timeline.routing_at(index), background)
+        return self._at_index[index]
+
+    def extremes(self) -> tuple[Wan, ...]:
+        """Return the network with each set of paths it ever has, and the least other traffic of all times.
+
+        No transfer is ever faster than in one of them.
+        """
+        if self.timeline is None:
+            return (self,)
+        least = self.timeline.background_gbit_per_s.min(axis=0)
+        return tuple(self._with(routing, least) for routing in self.timeline.routings)
+
+    def next_change_s(self, now_s: float) -> float:
+        """Return the first time after `now_s` at which something changes, inf if nothing does. [s]"""
+        return np.inf if self.timeline is None else self.timeline.next_change_s(now_s)
+
+    @cached_property
+    def _at_index(self) -> dict[int, Wan]:
+        """The network at the last change that was asked for."""
+        return {}
+
+    def _with(self, routing: Routing, background_gbit_per_s: FloatArray) -> Wan:
+        """Return the network with other paths and traffic, and no further changes."""
+        return replace(
+            self,
+            background_gbit_per_s=background_gbit_per_s,
+            on_path=routing.on_path,
+            reachable=routing.reachable,
+            latency_s=routing.latency_s,
+            timeline=None,
+        )
 
     def max_min_rates(self, source: npt.ArrayLike, destination: npt.ArrayLike) -> FloatArray:
         """Payload rate of each of several concurrent transfers, shared max-min fairly.

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from twin.sites import SiteTable, make_sites
 from twin.wan import Wan, fibre_latency_s, great_circle_km, max_min_fair, star
-from twin.wan_graph import from_graph, read_gml
+from twin.wan_files import read_gml
+from twin.wan_graph import from_graph
 from weather import InputError
 
 
@@ -230,12 +231,12 @@ def test_all_graph_findings_at_once() -> None:
 def test_a_graph_without_positions_needs_named_nodes() -> None:
     graph = nx.Graph([(0, 1)])
     with pytest.raises(InputError, match="name its node in attach"):
-        from_graph(graph, sites(2), default_gbit_per_s=1.0, default_latency_s=0.0)
+        from_graph(graph, sites(2), default_capacity_gbit_per_s=1.0, default_latency_s=0.0)
     wan = from_graph(
         graph,
         sites(2),
         attach={"s0": 0, "s1": 1},
-        default_gbit_per_s=1.0,
+        default_capacity_gbit_per_s=1.0,
         default_latency_s=0.01,
         goodput=1.0,
     )
@@ -276,7 +277,7 @@ def test_real_topologies(real_data: Path, name: str, n_nodes: int, n_bad: int) -
         with pytest.raises(InputError) as error:
             from_graph(graph, sites(3), attach=attach)
         assert len(error.value.findings) == n_bad
-    wan = from_graph(graph, sites(3), attach=attach, default_gbit_per_s=1.0, default_latency_s=1e-3)
+    wan = from_graph(graph, sites(3), attach=attach, default_capacity_gbit_per_s=1.0, default_latency_s=1e-3)
     assert isinstance(wan, Wan)
     assert wan.reachable.sum() == 6
     assert np.all(wan.bandwidth_gbit_per_s[wan.reachable] >= 0.85 * 0.034)
