@@ -77,6 +77,15 @@ def net_of(grid: Grid) -> pandapowerNet:
     return net
 
 
+def check_tan_phi(**tan_phi: float) -> None:
+    """Refuse ratios of reactive to active power that are not finite, all at once. [Mvar/MW]"""
+    findings = Findings()
+    for name, value in tan_phi.items():
+        if not np.isfinite(value):
+            findings.add(name, f"is {value}", "give a finite ratio in Mvar/MW, 0 for a power factor of 1")
+    findings.raise_if_any("AC power flow")
+
+
 def set_points(
     grid: Grid,
     net: pandapowerNet,

@@ -11,8 +11,13 @@ import xarray as xr
 from weather import Findings, to_utc_index
 
 if TYPE_CHECKING:
-    from grid_models._arrays import FloatArray
+    from grid_models._arrays import FloatArray, IntArray
     from grid_models.grid import Grid
+
+
+_OVER_RATING = 1e-3
+"""Share of its size by which a unit may be above it: series are often rounded. [1]"""
+_SMALL_MW = 1e-6
 
 
 def aligned(
@@ -31,6 +36,7 @@ def aligned(
         findings.raise_if_any(f"dispatch of grid {grid.name!r}")
     time = to_utc_index(generation["time"])
     available = _ordered(generation["available_p_mw"], "unit", grid.units.index, time, findings)
+    _check_rating(grid, available, time, findings)
     fixed = _ordered(load, "bus", grid.buses.index, time, findings)
     flexible = np.zeros((len(time), len(grid.buses)))
     if flexible_load is not None and "bus" not in flexible_load.dims:
@@ -42,6 +48,60 @@ def aligned(
             flexible[:, grid.buses.index.get_indexer(named["bus"].to_index())] = values
     findings.raise_if_any(f"dispatch of grid {grid.name!r}")
     return available, fixed, flexible
+
+
+def check_steps(generation: xr.Dataset) -> None:
+    """Refuse a time axis that is missing, empty, or not in order.
+
+    Raises
+    ------
+    InputError
+        What is wrong with it, all at once.
+    """
+    findings = Findings()
+    if "time" not in generation.coords or "time" not in generation.dims:
+        findings.add("generation", f"has no time axis, dims are {tuple(generation.dims)}", "label it 'time'")
+        findings.raise_if_any("dispatch")
+    time = to_utc_index(generation["time"])
+    if not len(time):
+        findings.add("generation time", "has no step", "give one or more")
+    elif not time.is_monotonic_increasing or time.has_duplicates:
+        first = int(np.flatnonzero(np.diff(time.asi8) <= 0)[0])
+        what = f"{time[first + 1].isoformat()} follows {time[first].isoformat()}"
+        findings.add("generation time", what, "sort it and keep one of each, e.g. with sortby('time')")
+    findings.raise_if_any("dispatch")
+
+
+def _check_unit(array: xr.DataArray, expected: str, findings: Findings) -> None:
+    """Refuse what says that it is in another unit; what does not say is taken as documented."""
+    unit = array.attrs.get("units", expected)
+    if unit != expected:
+        findings.add(str(array.name), f"is in {unit!r}", f"convert it to {expected!r}")
+
+
+def _check_rating(grid: Grid, available: FloatArray, time: pd.DatetimeIndex, findings: Findings) -> None:
+    """Refuse units that have more available than their size: it is the wrong unit, or the wrong column."""
+    rating = grid.units["p_nom_mw"].to_numpy(dtype=float)
+    over = available > rating * (1.0 + _OVER_RATING) + _SMALL_MW
+    if over.any():
+        step, unit = np.argwhere(over)[0]
+        what = (
+            f"{available[step, unit]:g} MW is above its p_nom_mw of {rating[unit]:g} MW "
+            f"({int(over.sum())} such values)"
+        )
+        remedy = "give MW, or a grid whose units have that size"
+        place = f"available_p_mw at unit {grid.units.index[unit]!r}, {time[step].isoformat()}"
+        findings.add(place, what, remedy)
+
+
+def _check_storage(grid: Grid, values: FloatArray, place: IntArray, findings: Findings) -> None:
+    """Refuse schedules that a store cannot keep."""
+    rating = grid.storage["p_max_mw"].to_numpy(dtype=float)[place]
+    over = np.abs(values) > rating + _SMALL_MW
+    for column in np.flatnonzero(over.any(axis=0)):
+        name = grid.storage.index[place[column]]
+        what = f"up to {np.abs(values[:, column]).max():g} MW, above its p_max_mw of {rating[column]:g} MW"
+        findings.add(f"storage_p_mw of storage {name!r}", what, "keep within its power")
 
 
 def _known(array: xr.DataArray, dim: str, labels: pd.Index, findings: Findings) -> xr.DataArray:
@@ -89,6 +149,7 @@ def _ordered(
         findings.add(f"{name} time", what, "bring both to one axis first")
     if len(list(findings)) > before:
         return np.zeros((len(time), len(labels)))
+    _check_unit(array, "1" if dim == "gen" else "MW", findings)
     values = array.transpose("time", dim).sel({dim: labels}).to_numpy().astype(float)
     _check_values(values, name, dim, labels, time, findings, signed=signed)
     return values
@@ -138,6 +199,7 @@ def aligned_series(
         findings.add("gen_status", what, "decide it first, with grid_models.commit")
     if storage_p_mw is not None:
         values, place = _placed(storage_p_mw, "storage", grid.storage.index, index, findings)
+        _check_storage(grid, values, place, findings)
         bus = grid.buses.index.get_indexer(grid.storage["bus"])[place]
         np.add.at(injection.T, bus, values.T)
     findings.raise_if_any(f"dispatch of grid {grid.name!r}")
@@ -146,7 +208,7 @@ def aligned_series(
 
 def _placed(
     array: xr.DataArray, dim: str, labels: pd.Index, time: pd.DatetimeIndex, findings: Findings
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, IntArray]:
     """Values (time, dim) of some labels, with the places of these."""
     before = len(list(findings))
     named = _known(array, dim, labels, findings) if dim in array.dims else array

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid_models._sparse import SparseProgramme, whole_numbers
-from grid_models.block_rows import CHARGE, CONTENT, DISCHARGE, TIGHT_MW, BlockRows, State
+from grid_models.block_rows import CHARGE, CONTENT, DISCHARGE, TIGHT_MW, BlockRows, State, ramp_per_step_mw
 from grid_models.objective import ColumnCosts
 from grid_models.rows import NO_OUTAGE
 from weather import SolverError
@@ -79,8 +79,7 @@ class BlockSolver:
     ) -> None:
         self.engine, self.stores, self.step_h, self.derivatives = engine, stores, step_h, derivatives
         self.costs = ColumnCosts(engine.problem, engine.objective)
-        rate = engine.grid.generators["ramp_mw_per_h"].to_numpy(dtype=float) * step_h
-        self.ramp_mw = rate if ramps else np.full_like(rate, np.inf)
+        self.ramp_mw = ramp_per_step_mw(engine, step_h, ramps=ramps)
 
     def solve(self, inputs: Inputs, state: State, least_at_end_mwh: FloatArray) -> Plan:
         """Solve one block.

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from grid_models._arrays import IntArray
 from grid_models.lp import gathered, products
-from grid_models.rows import Monitored, Rows
+from grid_models.rows import Monitored, Rows, upper_within
 
 if TYPE_CHECKING:
-    from grid_models._arrays import BoolArray, FloatArray, IntArray
+    from grid_models._arrays import BoolArray, FloatArray
     from grid_models.engine import DispatchEngine
     from grid_models.lp import Inputs
     from grid_models.storage import Stores
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 TIGHT_MW = 1e-6
 """What lies closer than this to a limit lies at the limit. [MW]"""
 CHARGE, DISCHARGE, CONTENT = range(3)
+NO_ROWS: IntArray = np.zeros(0, dtype=np.int64)
+"""No limits of lines, by their numbers."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,12 @@ class Added:
         )
 
 
+def ramp_per_step_mw(engine: DispatchEngine, step_h: float, *, ramps: bool) -> FloatArray:
+    """Largest change of each generator's output from step to step; infinite without `ramps`. [MW]"""
+    rate = engine.grid.generators["ramp_mw_per_h"].to_numpy(dtype=float) * step_h
+    return rate if ramps else np.full_like(rate, np.inf)
+
+
 class BlockRows:
     """Rows and columns of one block of steps.
 
@@ -116,8 +125,8 @@ class BlockRows:
         p = engine.problem
         self.n_own = p.n_rescue if may_shed else p.n_column
         self.n_step, self.width = len(inputs), self.n_own + 3 * len(stores)
-        self.own = Rows(p, engine.watch.base.at(stores.none.place), engine.limits, self.n_own)
-        self.upper = p.upper(inputs)
+        self.own = Rows(p, engine.watch.base.at(NO_ROWS), engine.limits, self.n_own)
+        self.upper = upper_within(p, engine.limits, inputs)
         if may_shed:
             self.upper = np.concatenate([self.upper, p.slack_upper(inputs)], axis=1)
         self._drop_mw = self._drop()
@@ -241,10 +250,10 @@ class BlockRows:
         if injected_mw is not None:
             injection += injected_mw
         flow = products(p.ptdf, injection) + p.flow_offset_mw
-        steps = np.flatnonzero(watch.broken(flow, margin_mw, self.stores.none.place))
+        steps = np.flatnonzero(watch.broken(flow, margin_mw, NO_ROWS))
         near = [watch.near(flow[t], margin_mw) for t in steps]
         step = np.repeat(steps, [len(numbers) for numbers in near]).astype(np.int64)
-        index = np.concatenate([self.stores.none.place, *near])
+        index = np.concatenate([NO_ROWS, *near])
         return Added(np.zeros(len(index), dtype=bool), index, step)
 
     def _reached_ramps(self, values: FloatArray, margin_mw: float) -> Added:

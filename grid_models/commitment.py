@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from grid_models.alignment import aligned, aligned_series
-from grid_models.block_rows import State
+from grid_models.alignment import aligned, aligned_series, check_steps
+from grid_models.block_rows import NO_ROWS, State
 from grid_models.commitment_block import CommitmentSolver, Committed, Prices
 from grid_models.commitment_rows import Past
+from grid_models.dispatch import check_choice
 from grid_models.engine import DispatchEngine, Security
 from grid_models.fleet import Fleet, Roster, clustered, shared
 from grid_models.limits import Limits
@@ -42,7 +43,6 @@ References
 .. [1] Bundesnetzagentur, Festlegung PGMF-8116-EnWG § 13j, 30 November 2020 (minimum factor 10); prices
    published by the four operators on netztransparenz.de for 1 October 2021 to 30 September 2022.
 """
-_NO_ROWS = np.zeros(0, dtype=np.int64)
 _SLACK_MW = 1e-4
 _ROUNDING = 1e-9
 
@@ -140,7 +140,9 @@ def commit(
     >>> float(dispatched["shed_p_mw"].sum())
     0.0
     """
+    check_choice(objective, security)
     _check(grid, mip_gap, max_nodes, curtailment_price_per_mwh)
+    check_steps(generation)
     time, step_h = generation["time"], step_hours(generation["time"])
     rolling = Rolling.of(horizon_h, look_ahead_h, step_h)
     load = grid.load(to_utc_index(time)) if load is None else load
@@ -151,7 +153,7 @@ def commit(
     stores = Stores.of(grid)
     solver = CommitmentSolver(
         fleet,
-        DispatchEngine(fleet.grid, objective, security=security, limits=limits, stored=_NO_ROWS),
+        DispatchEngine(fleet.grid, objective, security=security, limits=limits, stored=NO_ROWS),
         stores if storage else stores.none,
         Prices(curtailment_price_per_mwh),
         step_h=step_h,

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from grid_models._sparse import SparseProgramme
-from grid_models.block_rows import CHARGE, Added, BlockRows, State
+from grid_models.block_rows import CHARGE, CONTENT, Added, BlockRows, State, ramp_per_step_mw
 from grid_models.commitment_rows import CommitmentRows, Past
 from grid_models.objective import ColumnCosts
 from weather import SolverError
@@ -27,6 +27,9 @@ Statuses = list[list["HighsBasisStatus"]]
 
 SHED_PRICE_PER_MWH = 10_000.0
 """What a MWh of load not served, or of must-take power not taken, counts in a commitment. [currency/MWh]"""
+RESERVE_PRICE_PER_MWH = 1_000.0
+"""What a MWh of reserves that are short counts: well below load not served, since reserves are there to keep
+load served and a dispatch gives them up first; well above any generator. [currency/MWh]"""
 _WHOLE = 1e-6
 _NEARER = 0.25  # what the first search may miss of its own best, which is not that of all
 _MAX_ROUNDS = 100
@@ -41,11 +44,14 @@ class Prices:
     curtailed_per_mwh : float
         Wind and PV not taken, and what is lost in storage.
     shed_per_mwh : float
-        Load not served, must-take power not taken, reserves that are short.
+        Load not served, must-take power not taken.
+    reserve_short_per_mwh : float
+        Reserves that are short.
     """
 
     curtailed_per_mwh: float
     shed_per_mwh: float = SHED_PRICE_PER_MWH
+    reserve_short_per_mwh: float = RESERVE_PRICE_PER_MWH
 
 
 @dataclass(frozen=True)
@@ -117,8 +123,7 @@ class CommitmentSolver:
         self.fleet, self.engine, self.stores, self.prices = fleet, engine, stores, prices
         self.step_h, self.relaxed, self.mip_gap, self.max_nodes = step_h, relaxed, mip_gap, max_nodes
         self.costs = ColumnCosts(engine.problem, engine.objective)
-        rate = engine.grid.generators["ramp_mw_per_h"].to_numpy(dtype=float) * step_h
-        self.ramp_mw = rate if ramps else np.full_like(rate, np.inf)
+        self.ramp_mw = ramp_per_step_mw(engine, step_h, ramps=ramps)
         self._start: _Start | None = None
 
     def solve(self, inputs: Inputs, most: FloatArray, past: Past, state: State, kept: int) -> Committed:
@@ -152,7 +157,7 @@ class CommitmentSolver:
                 step_h=self.step_h,
                 may_shed=may_shed,
             )
-            rows = CommitmentRows(self.fleet, block, most, past, self.engine.limits)
+            rows = CommitmentRows(self.fleet, block, most, past)
             attempt = _Commitment(self, rows, inputs, None if may_shed else self._start)
             result = attempt.solve(kept)
             if result is not None:
@@ -173,8 +178,9 @@ class CommitmentSolver:
             lost = 1.0 - self.stores.efficiency
             result[rows.block.of_store(CHARGE)] = self.prices.curtailed_per_mwh * lost
         if may_shed:
-            slack = slice(self.engine.problem.n_column, own.shape[1])
-            result[slack] += self.prices.shed_per_mwh
+            first, reserves = self.engine.problem.n_column, own.shape[1] - 2
+            result[first:reserves] += self.prices.shed_per_mwh
+            result[reserves : own.shape[1]] += self.prices.reserve_short_per_mwh
         result[rows.running_at] = self.fleet.no_load_cost
         result *= self.step_h
         result[rows.starting_at] = self.fleet.start_cost
@@ -366,7 +372,7 @@ class _Commitment:
             running=running,
             starting=starting,
             slack_mw=slack,
-            content_mwh=values[:, block.of_store(2)].copy(),
+            content_mwh=values[:, block.of_store(CONTENT)].copy(),
             above_minimum_mw=block.above_minimum(values),
             objective=objective,
             bound=bound,

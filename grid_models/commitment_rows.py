@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from grid_models._arrays import BoolArray, FloatArray, IntArray
     from grid_models.block_rows import BlockRows
     from grid_models.fleet import Fleet
-    from grid_models.limits import Limits
 
 _ROUNDING = 1e-6
 
@@ -71,13 +70,11 @@ class CommitmentRows:
         Members that may run.
     past : Past
         What was before.
-    limits : Limits
-        Limits of the system.
     """
 
-    def __init__(self, fleet: Fleet, block: BlockRows, most: FloatArray, past: Past, limits: Limits) -> None:
+    def __init__(self, fleet: Fleet, block: BlockRows, most: FloatArray, past: Past) -> None:
         self.fleet, self.block, self.past = fleet, block, past
-        self.most, self._limits = most, limits
+        self.most = most
         self.n_step, self.n_cluster = len(most), len(fleet)
         problem = block.problem
         cluster = np.full(problem.n_gen, -1, dtype=np.int64)
@@ -150,7 +147,7 @@ class CommitmentRows:
         own = len(self.block.own.coefficients)
         minimum = np.zeros((own, self.n_cluster))
         minimum[0] = self.fleet.p_min_mw
-        if self._limits.has_reserves:
+        if self.block.engine.limits.has_reserves:
             up = own - 2
             minimum[up] = -np.bincount(self._of, self._width_mw, self.n_cluster)
         n_energy = self.n_step * len(self.block.stores)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 import xarray as xr
 
-from grid_models.alignment import aligned, aligned_series
+from grid_models.alignment import aligned, aligned_series, check_steps
 from grid_models.attribution import causes
 from grid_models.engine import Dispatched, DispatchEngine, Security
 from grid_models.limits import Limits
@@ -127,7 +127,8 @@ def dispatch(
     SolverError
         A step without an optimum, named with its place in the block.
     """
-    _check_choice(objective, security)
+    check_choice(objective, security, chunk_steps)
+    check_steps(generation)
     load = grid.load(to_utc_index(generation["time"])) if load is None else load
     available, fixed, flexible = aligned(grid, generation, load, flexible_load)
     status, injection = aligned_series(grid, generation["time"], gen_status, storage_p_mw)
@@ -331,8 +332,11 @@ def _attributes(engine: DispatchEngine) -> dict[str, str | float]:
     return result
 
 
-def _check_choice(objective: str, security: str) -> None:
+def check_choice(objective: str, security: str, chunk_steps: int = 1) -> None:
+    """Refuse an unknown objective or security, and chunks without a step, all at once."""
     findings = Findings()
+    if chunk_steps < 1:
+        findings.add("chunk_steps", f"{chunk_steps} is less than 1", "give the steps of a chunk, 1 or more")
     for key, value, known in (
         ("objective", objective, get_args(Objective)),
         ("security", security, get_args(Security)),

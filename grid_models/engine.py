@@ -29,7 +29,7 @@ from grid_models.objective import CO2, COST, CURTAILMENT, ColumnCosts, Objective
 from grid_models.sharing import share_steps
 from grid_models.solving import Model, Solved
 from grid_models.watch import Watch
-from weather import SolverError
+from weather import Findings, SolverError
 
 if TYPE_CHECKING:
     from grid_models._arrays import FloatArray, IntArray
@@ -161,11 +161,22 @@ class DispatchEngine:
         self.security: Security = security
         self.limits = Limits() if limits is None else limits
         self.problem = build_problem(grid)
+        self._check_reserves()
         self.watch = watched(self.problem, security) if watch is None else watch
         self._costs = ColumnCosts(self.problem, objective)
         self.stored = self._discovered() if stored is None else stored
         self._model = self._of(self._costs.stages, self.stored)
         self._rescue = self._of(self._costs.rescue_stages, self.stored)
+
+    def _check_reserves(self) -> None:
+        """Refuse reserves that all generators together could not keep."""
+        findings, fleet_mw = Findings(), float(self.problem.segment_p_mw.sum())
+        for name in ("reserve_up_mw", "reserve_down_mw"):
+            value = getattr(self.limits, name)
+            if value > fleet_mw:
+                what = f"{value:g} MW is more than the {fleet_mw:g} MW that all generators have to give"
+                findings.add(name, what, "ask for less, in MW")
+        findings.raise_if_any(f"limits of grid {self.grid.name!r}")
 
     def _of(self, stages: FloatArray, stored: IntArray, *, derivatives: bool = True) -> Model:
         functionals = self._costs.functionals(stages.shape[1])

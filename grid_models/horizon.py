@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import xarray as xr
 
-from grid_models.alignment import aligned, aligned_series
+from grid_models.alignment import aligned, aligned_series, check_steps
 from grid_models.block import BlockSolver, Plan
-from grid_models.block_rows import State
-from grid_models.dispatch import Solution, dispatch_dataset
+from grid_models.block_rows import NO_ROWS, State
+from grid_models.dispatch import Solution, check_choice, dispatch_dataset
 from grid_models.engine import Dispatched, DispatchEngine, Security
 from grid_models.limits import Limits
 from grid_models.lp import Inputs, gathered
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from grid_models.grid import Grid
 
 Terminal = Literal["free", "initial"]
-_NO_ROWS = np.zeros(0, dtype=np.int64)
 _BALANCE = 1e-6
 
 
@@ -135,11 +134,13 @@ def dispatch_horizon(
     >>> float(result["storage_e_mwh"].max().round(6))
     150.0
     """
+    check_choice(objective, security)
+    check_steps(generation)
     load = grid.load(to_utc_index(generation["time"])) if load is None else load
     horizon = _horizon(generation["time"], horizon_h, look_ahead_h, terminal)
     available, fixed, flexible = aligned(grid, generation, load, flexible_load)
     status, injection = aligned_series(grid, generation["time"], gen_status, None)
-    engine = DispatchEngine(grid, objective, security=security, limits=limits, stored=_NO_ROWS)
+    engine = DispatchEngine(grid, objective, security=security, limits=limits, stored=NO_ROWS)
     inputs = Inputs(fixed + flexible, available, status, injection)
     stores = Stores.of(grid) if storage else Stores.of(grid).none
     solver = BlockSolver(engine, stores, step_h=step_hours(generation["time"]), ramps=ramps)
@@ -278,8 +279,8 @@ def causes_of(
 
 
 def _engine(engine: DispatchEngine, limits: Limits, *, lines: bool) -> DispatchEngine:
-    watch = engine.watch if lines else Watch(engine.watch.base.at(_NO_ROWS))
-    return DispatchEngine(engine.grid, engine.objective, limits=limits, watch=watch, stored=_NO_ROWS)
+    watch = engine.watch if lines else Watch(engine.watch.base.at(NO_ROWS))
+    return DispatchEngine(engine.grid, engine.objective, limits=limits, watch=watch, stored=NO_ROWS)
 
 
 def _curtailed(engine: DispatchEngine, solver: BlockSolver, inputs: Inputs, horizon: Horizon) -> FloatArray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import xarray as xr
 
-from grid_models.ac_dispatch import dispatch_arrays, net_of, set_points
+from grid_models.ac_dispatch import check_tan_phi, dispatch_arrays, net_of, set_points
 from grid_models.ac_series import AcEngine, ac_series
 from grid_models.ac_violations import limits, with_counts
 from weather import Findings
@@ -83,6 +83,7 @@ def power_flow(
     without limit: reactive limits are reported, not enforced.
     """
     _check_slack(slack)
+    check_tan_phi(unit_tan_phi=unit_tan_phi, flexible_tan_phi=flexible_tan_phi)
     bounds = limits(grid, vm_limits_pu)
     arrays = dispatch_arrays(grid, dispatched)
     net = net_of(grid)

@@ -57,7 +57,11 @@ class Rolling:
         """
         findings, steps = Findings(), []
         for name, hours, least in (("horizon_h", horizon_h, 1), ("look_ahead_h", look_ahead_h, 0)):
-            n = hours / step_h
+            try:
+                n = float(hours) / step_h
+            except (TypeError, ValueError):
+                findings.add(name, f"{hours!r} is no number", "give hours")
+                continue
             whole = round(n) if np.isfinite(n) else -1
             if whole < least or abs(n - whole) > _ROUNDING * max(1.0, abs(n)):
                 what = f"{hours} h is not a whole number of steps of {step_h:g} h, {least} at least"

@@ -80,6 +80,19 @@ def nonsynchronous_room(problem: Problem, share: float, inputs: Inputs) -> Float
     return room
 
 
+def upper_within(problem: Problem, limits: Limits, inputs: Inputs) -> FloatArray:
+    """Largest values of the columns of `Problem.upper`, (step, column); no wind and PV where they lack room.
+
+    Where rooftop PV alone exceeds the share that all of it may have, what can be turned down is turned down.
+    Where sites may draw, which makes room, it is left to the row of the share. [MW]
+    """
+    upper, share = problem.upper(inputs), limits.max_nonsynchronous_share
+    if share is not None and not len(problem.site_bus):
+        steps = np.flatnonzero(nonsynchronous_room(problem, share, inputs) < 0.0)
+        upper[steps, problem.units_at] *= 1.0 - problem.nonsynchronous
+    return upper
+
+
 class Rows:
     """All rows of a dispatch problem: their coefficients, and their limits in every step.
 
@@ -155,8 +168,8 @@ class Rows:
         row = 1
         if self.limits.max_nonsynchronous_share is not None:
             room = nonsynchronous_room(p, self.limits.max_nonsynchronous_share, inputs)
-            # Without room, columns have no upper limit but 0 (see `Model`), and the row nothing to say: a
-            # little more load changes nothing. Where sites may draw, it stays as a relaxation.
+            # Without room, columns have no upper limit but 0 (see `upper_within`), and the row nothing to
+            # say: a little more load changes nothing. Where sites may draw, it stays as a relaxation.
             closed = np.maximum(room, 0.0) if len(p.site_bus) else np.inf
             low[:, row], high[:, row] = -np.inf, np.where(room >= 0.0, room, closed)
             row += 1

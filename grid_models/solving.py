@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid_models.lp import products
-from grid_models.rows import NO_OUTAGE, Rows, nonsynchronous_room
+from grid_models.rows import NO_OUTAGE, Rows, upper_within
 from grid_models.simplex import INFEASIBLE, OPTIMAL, TIGHT_MW, Programme, programme, solve_steps
 from weather import SolverError
 
@@ -156,21 +156,12 @@ class Model:
         return products(p.ptdf, p.injection(columns) - withdrawal) + p.flow_offset_mw
 
     def _upper(self, inputs: Inputs, extra: FloatArray | None) -> FloatArray:
-        parts = [self.problem.upper(inputs)]
+        parts = [upper_within(self.problem, self.limits, inputs)]
         if extra is not None:
             parts.append(extra)
         elif self.is_rescue:
             parts.append(self.problem.slack_upper(inputs))
-        upper = np.concatenate(parts, axis=1)
-        self._close(inputs, upper)
-        return upper
-
-    def _close(self, inputs: Inputs, upper: FloatArray) -> None:
-        """Let no wind and PV in where rooftop PV alone exceeds the share that all of them may have."""
-        p, share = self.problem, self.limits.max_nonsynchronous_share
-        if share is not None and not len(p.site_bus):
-            steps = np.flatnonzero(nonsynchronous_room(p, share, inputs) < 0.0)
-            upper[steps, p.units_at] *= 1.0 - p.nonsynchronous
+        return np.concatenate(parts, axis=1)
 
     def _settled(self, inputs: Inputs, withdrawal: FloatArray, upper: FloatArray, flow: FloatArray) -> Solved:
         """Solve one step with the rows it needs besides the stored ones."""

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from grid_models.alignment import aligned
+from grid_models.ac_dispatch import check_tan_phi
+from grid_models.alignment import aligned, check_steps
 from grid_models.voltage_columns import AcLoad, Objective
 from grid_models.voltage_engine import AcEngine, AcOptions
 from grid_models.voltage_results import labelled, result_arrays
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 VM_LIMITS_PU = (0.9, 1.1)
 """Voltage limits where neither the caller nor the grid says any: EN 50160:2010, 4.2.2 and 5.2.2. [pu]"""
 _TOLERATED_PU = 1e-6
+_HIGHEST_PU = 2.0
+"""No network is run at twice its nominal voltage: what lies above is in per cent or in kV. [pu]"""
 
 
 def dispatch_ac(
@@ -121,6 +124,8 @@ def dispatch_ac(
     feeder.
     """
     _check(objective, loading_max_percent, unit_q_range, chunk_steps)
+    check_tan_phi(unit_tan_phi=unit_tan_phi, flexible_tan_phi=flexible_tan_phi)
+    check_steps(generation)
     time = to_utc_index(generation["time"])
     available, fixed, flexible = aligned(
         grid, generation, grid.load(time) if load is None else load, flexible_load
@@ -196,7 +201,7 @@ def _load(
 def _reactive(grid: Grid, load_q_mvar: xr.DataArray, generation: xr.Dataset) -> FloatArray:
     """Reactive load as given, in the grid's order; it may have either sign."""
     findings, buses = Findings(), grid.buses.index
-    if set(load_q_mvar.dims) != {"time", "bus"} or set(load_q_mvar["bus"].to_index()) != set(buses):
+    if set(load_q_mvar.dims) != {"time", "bus"} or not _same(load_q_mvar["bus"].to_index(), buses):
         findings.add("load_q_mvar", f"has dims {load_q_mvar.dims}", "give (time, bus) with every bus once")
     elif not load_q_mvar["time"].to_index().equals(generation["time"].to_index()):
         findings.add("load_q_mvar time", "is not that of generation", "bring both to one axis first")
@@ -206,6 +211,11 @@ def _reactive(grid: Grid, load_q_mvar: xr.DataArray, generation: xr.Dataset) -> 
     ordered = load_q_mvar.transpose("time", "bus").sel(bus=buses.to_numpy(dtype=object))
     result: FloatArray = ordered.to_numpy().astype(float)
     return result
+
+
+def _same(one: pd.Index, other: pd.Index) -> bool:
+    """Whether both hold the same labels, each once."""
+    return len(one) == len(other) and set(one) == set(other)
 
 
 def _by_bus(grid: Grid, name: str, given: float | Mapping[str, float] | None, default: float) -> FloatArray:
@@ -219,8 +229,10 @@ def _by_bus(grid: Grid, name: str, given: float | Mapping[str, float] | None, de
         result[position] = list(given.values())
     elif given is not None:
         result[:] = given
-    if not (np.isfinite(result) & (result > 0.0)).all():
-        findings.add(name, f"has values such as {result.min():g}", "give finite limits above 0 pu")
+    wrong = ~((result > 0.0) & (result < _HIGHEST_PU))
+    if wrong.any():
+        what = f"has values such as {result[wrong][0]:g}"
+        findings.add(name, what, f"give limits above 0 and below {_HIGHEST_PU:g} pu, 1 being nominal")
     findings.raise_if_any(f"AC dispatch of grid {grid.name!r}")
     return result
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from twin._arrays import BoolArray, IntArray
+from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.feasibility import REASONS
 from twin.inputs import SimulationInputs
 from twin.pauses import begin_pauses, begin_resumes
@@ -73,8 +73,8 @@ def _move_problems(commands: Commands, state: State, inputs: SimulationInputs, v
     found = _pair_problems("move", job, dest, inputs)
     if found or not job.size:
         return found
-    wanted = np.bincount(dest, weights=table.n_gpus[job], minlength=inputs.n_sites)
-    cut_off = ~inputs.wan.reachable[state.site[job], dest] & (state.site[job] != dest)
+    wanted = _gpus_at(dest, job, inputs)
+    cut_off = ~inputs.wan.at(view.now_s).reachable[state.site[job], dest] & (state.site[job] != dest)
     return [
         *_broken("move", job, state.phase[job] != RUNNING, "is not running"),
         *_broken("move", job, ~table.migratable[job], "may not move"),
@@ -88,15 +88,12 @@ def _move_problems(commands: Commands, state: State, inputs: SimulationInputs, v
 
 def _pause_problems(commands: Commands, state: State, inputs: SimulationInputs, view: View) -> list[str]:
     pause, resume, table = commands.pause_job, commands.resume_job, inputs.table
-    found = _pair_problems("pause", pause, pause * 0, inputs)
-    found += _pair_problems("resume", resume, resume * 0, inputs)
+    found = _row_problems("pause", pause, inputs) + _row_problems("resume", resume, inputs)
     if found or not (pause.size or resume.size):
         return found
-    weights = table.n_gpus[resume].astype(np.float64)
-    wanted = np.bincount(state.site[resume], weights=weights, minlength=inputs.n_sites).astype(np.float64)
+    wanted = _gpus_at(state.site[resume], resume, inputs)
     if commands.move_job.size and not _pair_problems("move", commands.move_job, commands.move_dest, inputs):
-        weights = table.n_gpus[commands.move_job].astype(np.float64)
-        wanted += np.bincount(commands.move_dest, weights=weights, minlength=inputs.n_sites)
+        wanted += _gpus_at(commands.move_dest, commands.move_job, inputs)
     short = (wanted > view.sites.free_gpus)[state.site[resume]]
     return [
         *_broken("pause", pause, state.phase[pause] != RUNNING, "is not running"),
@@ -109,20 +106,30 @@ def _pause_problems(commands: Commands, state: State, inputs: SimulationInputs, 
 
 def _hold_problems(commands: Commands, state: State, inputs: SimulationInputs) -> list[str]:
     hold = commands.hold_job
-    found = _pair_problems("hold", hold, hold * 0, inputs)
+    found = _row_problems("hold", hold, inputs)
     return found or _broken("hold", hold, state.phase[hold] != QUEUED, "is not queued")
 
 
 def _pair_problems(what: str, job: IntArray, site: IntArray, inputs: SimulationInputs) -> list[str]:
     if job.shape != site.shape:
         return [f"{what}: {job.size} jobs but {site.size} sites"]
-    if not job.size:
-        return []
-    if np.any((job < 0) | (job >= inputs.table.n_jobs)) or np.any((site < 0) | (site >= inputs.n_sites)):
-        return [f"{what}: job or site that does not exist"]
+    if np.any((site < 0) | (site >= inputs.n_sites)):
+        return [f"{what}: site that does not exist", *_row_problems(what, job, inputs)]
+    return _row_problems(what, job, inputs)
+
+
+def _row_problems(what: str, job: IntArray, inputs: SimulationInputs) -> list[str]:
+    if np.any((job < 0) | (job >= inputs.table.n_jobs)):
+        return [f"{what}: job that does not exist"]
     if np.unique(job).size != job.size:
         return [f"{what}: a job is named twice"]
     return []
+
+
+def _gpus_at(site: IntArray, job: IntArray, inputs: SimulationInputs) -> FloatArray:
+    """GPUs of jobs at each site."""
+    weights = inputs.table.n_gpus[job]
+    return np.bincount(site, weights=weights, minlength=inputs.n_sites).astype(np.float64)
 
 
 def _refusal_problems(refused: Refusals, inputs: SimulationInputs) -> list[str]:

@@ -70,14 +70,11 @@ class Expected:
         Foretold curtailment relieved by one more MW of load. [MW/MW]
     known_until : ndarray of int (n_history + n_steps)
         At each step the first step that had not been foretold by its start.
-    honest : bool
-        Whether this could have been known; False for what looks at what comes.
     """
 
     absorbable_p_mw: FloatArray
     marginal_curtailment: FloatArray
     known_until: IntArray
-    honest: bool
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -190,8 +187,11 @@ class SimulationInputs:
         return self.outlook_steps or max(1, round(H_PER_DAY / self.step_h))
 
     def _network_mw(self) -> FloatArray:
-        """Most that the network can draw at each site: half of all it can send and receive at once. [MW]"""
-        wan = self.wan
+        """Most that the network ever draws at each site: half of all it can send and receive at once. [MW]"""
+        return np.asarray(np.max([self._busy_network_mw(wan) for wan in self.wan.extremes()], axis=0))
+
+    def _busy_network_mw(self, wan: Wan) -> FloatArray:
+        """Draw at each site with every link busy. [MW]"""
         rate = np.zeros(self.n_sites)
         for paths, reachable in ((wan.on_path, wan.reachable), (wan.on_path.swapaxes(0, 1), wan.reachable.T)):
             alone = np.where(reachable, np.where(paths, wan.payload_gbit_per_s, np.inf).min(axis=2), 0.0)

@@ -12,6 +12,7 @@ import xarray as xr
 from pydantic import JsonValue
 
 from grid_models import DispatchEngine, Grid, Limits, ReliefCurve, dispatch, relief_curves, signals
+from twin._arrays import IntArray
 from twin.forcing import Forcing, make_forcing, site_temperature, study_time, weather_seed
 from twin.foretelling import day_ahead_known_until, day_ahead_section
 from twin.inputs import Expected, GridInputs, SimulationInputs
@@ -123,7 +124,7 @@ def prepare(scenario: Scenario, cache: StageCache, progress: Progress) -> Prepar
         engine = DispatchEngine(
             build_grid(section), scenario.objective, security=section.security, limits=_limits(section)
         )
-        named = pd.DataFrame({"bus": [sites.bus[i] for i in member]}, index=[sites.name[i] for i in member])
+        named = _site_buses(sites, member)
         told, relief = _signals(
             scenario, section, engine, forcing, baseline, named, max_p_mw[:, member], cache, progress
         )
@@ -339,6 +340,11 @@ def _inputs(
     )
 
 
+def _site_buses(sites: SiteTable, member: IntArray) -> pd.DataFrame:
+    """Buses of some sites by their names, as signals want them."""
+    return pd.DataFrame({"bus": [sites.bus[i] for i in member]}, index=[sites.name[i] for i in member])
+
+
 def _expected(
     scenario: Scenario,
     grids: tuple[PreparedGrid, ...],
@@ -352,7 +358,7 @@ def _expected(
         return None
     if scenario.outlook.source == "perfect":
         until = np.full(total, total, dtype=np.int64)
-        return Expected(inputs.absorbable_p_mw, inputs.marginal_curtailment, until, honest=False)
+        return Expected(inputs.absorbable_p_mw, inputs.marginal_curtailment, until)
     absorbable, marginal = np.zeros((total, inputs.n_sites)), np.zeros((total, inputs.n_sites))
     # The weather to come must not be read from what a site can draw.
     most = max_power_mw(inputs.sites, np.full((total, inputs.n_sites), HOTTEST_C))
@@ -360,8 +366,7 @@ def _expected(
     for prepared in grids:
         at, section = prepared.site_index, day_ahead_section(prepared.section)
         forcing, baseline = _baseline(scenario, section, cache, progress)
-        named = prepared.signals["site"].to_numpy()
-        sites = pd.DataFrame({"bus": [inputs.sites.bus[i] for i in at]}, index=list(named))
+        sites = _site_buses(inputs.sites, at)
         told, _ = _signals(
             scenario, section, prepared.engine, forcing, baseline, sites, most[:, at], cache, progress
         )
@@ -371,7 +376,7 @@ def _expected(
             study_time(scenario), prepared.grid.utc_offset_h, scenario.outlook.issued_h
         )
         until = np.minimum(until, known)
-    return Expected(absorbable, marginal, until, honest=True)
+    return Expected(absorbable, marginal, until)
 
 
 def _grid_inputs(prepared: PreparedGrid, first: int) -> GridInputs:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from grid_models import Grid, dispatch
+from grid_models import Grid, Limits, dispatch, dispatch_horizon, with_storage
 from grid_models.alignment import aligned
 from tests.grid_models.grids import labelled, small_grid
 from weather import InputError
@@ -117,3 +117,54 @@ def test_dispatch_refuses_before_it_solves(grid: Grid, inputs: tuple[xr.Dataset,
     with pytest.raises(InputError, match="'cheapest' is unknown") as error:
         dispatch(grid, generation, load=load, objective="cheapest", security="n-3")  # type: ignore[arg-type]
     assert "'n-3' is unknown" in str(error.value)
+
+
+def test_power_in_another_unit_or_above_a_units_size(
+    grid: Grid, inputs: tuple[xr.Dataset, xr.DataArray]
+) -> None:
+    generation, load = inputs
+    in_kw = generation * 1000.0
+    text = refused(grid, in_kw, load)
+    assert "available_p_mw at unit 'u0', 2020-06-01T00:00:00+00:00: 10000 MW is above its p_nom_mw" in text
+    in_kw["available_p_mw"].attrs["units"] = "kW"
+    assert "available_p_mw: is in 'kW'" in refused(grid, in_kw, load)
+    rounded = generation.copy()
+    rounded["available_p_mw"][0, 0] = 50.04
+    assert aligned(grid, rounded, load, None)[0][0, 0] == 50.04
+
+
+def test_steps_out_of_order_missing_or_none(grid: Grid, inputs: tuple[xr.Dataset, xr.DataArray]) -> None:
+    generation, load = inputs
+    for method in (dispatch, dispatch_horizon):
+        for wrong, match in (
+            (generation.isel(time=[0, 2, 1]), "2020-06-01T01:00:00.00:00 follows 2020-06-01T02:00:00"),
+            (generation.isel(time=[0, 0]), "keep one of each"),
+            (generation.isel(time=slice(0)), "has no step"),
+            (generation.rename(time="hour"), "has no time axis"),
+        ):
+            with pytest.raises(InputError, match=match):
+                method(grid, wrong, load=load)
+
+
+def test_choices_that_do_not_exist(grid: Grid, inputs: tuple[xr.Dataset, xr.DataArray]) -> None:
+    generation, load = inputs
+    options = {"objective": "cheapest", "security": "n-2"}
+    with pytest.raises(InputError, match=r"(?s)objective: 'cheapest'.*security: 'n-2'"):
+        dispatch(grid, generation, load=load, **options)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"(?s)objective: 'cheapest'.*security: 'n-2'"):
+        dispatch_horizon(grid, generation, load=load, **options)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="chunk_steps: 0 is less than 1"):
+        dispatch(grid, generation, load=load, chunk_steps=0)
+    with pytest.raises(InputError, match="horizon_h: 'a day' is no number"):
+        dispatch_horizon(grid, generation, load=load, horizon_h="a day")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"(?s)reserve_up_mw: 500 MW is more than the 90 MW.*reserve_down"):
+        dispatch(grid, generation, load=load, limits=Limits(None, 500.0, 91.0))
+
+
+def test_storage_beyond_its_power(grid: Grid, inputs: tuple[xr.Dataset, xr.DataArray]) -> None:
+    generation, load = inputs
+    stores = pd.DataFrame({"bus": ["b1"], "p_max_mw": [5.0], "e_max_mwh": [10.0]}, index=["s"])
+    labels = {"time": load["time"], "storage": ["s"]}
+    power = xr.DataArray([[4.0], [-6.0], [0.0]], labels, ("time", "storage"), "storage_p_mw")
+    with pytest.raises(InputError, match="storage 's': up to 6 MW, above its p_max_mw of 5 MW"):
+        dispatch(with_storage(grid, stores), generation, load=load, storage_p_mw=power)

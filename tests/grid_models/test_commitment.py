@@ -429,3 +429,15 @@ def test_a_programme_without_an_end_says_so() -> None:
     )
     with pytest.raises(SolverError, match="nowhere: HiGHS stopped with status 'Unbounded' and no solution"):
         programme.minimise(-one)
+
+
+@pytest.mark.parametrize("relaxed", [True, False])
+def test_reserves_are_given_up_before_load(relaxed: bool) -> None:
+    # 150 MW of generators, 140 MW of load, 50 MW of reserves asked for: all load is served, 40 MW are short.
+    rule = {"size": 100.0, "cost": 20.0, "p_min_mw": 40.0}
+    grid = committed_grid(rule, backstop=(0, 50.0, 50.0))
+    given_ = given_load(grid, [140.0] * 4)
+    with pytest.warns(UserWarning, match="reserves are short in 4 of 4 steps, up to 40.0 MW"):
+        result = commit(grid, limits=Limits(reserve_up_mw=50.0), relaxed=relaxed, **given_)
+    np.testing.assert_allclose(result["shed_p_mw"], 0.0, atol=1e-6)
+    np.testing.assert_allclose(result["reserve_short_mw"], 40.0, atol=1e-6)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from grid_models import Grid, Objective, dispatch, dispatch_horizon, load_grid, with_storage
+from grid_models import Grid, Limits, Objective, dispatch, dispatch_horizon, load_grid, with_storage
 from tests.grid_models.grids import labelled, small_grid
 from tests.strategies import Case, cases
 from weather import InputError
@@ -429,3 +429,13 @@ def test_storage_that_cannot_be_is_refused_all_at_once(windy: Grid) -> None:
     text = str(error.value)
     for what in ("p_max_mw=-5.0", "'b9' does not exist", "'u0'", "efficiency=1.2"):
         assert what in text
+
+
+def test_rooftop_beyond_the_share_leaves_no_room_for_wind_in_blocks_either() -> None:
+    # Half of 100 MW of load may be non-synchronous, rooftop PV alone gives 80 MW: no wind, in any dispatch.
+    units = [(1, "wind", 60.0), (0, "rtpv", 80.0)]
+    grid = small_grid(2, [(0, 1, 200.0)], generators=[(0, 200.0, 20.0)], units=units)
+    generation, load = labelled(grid, stamps(3), np.array([[0.0, 100.0]] * 3), np.array([[60.0, 80.0]] * 3))
+    for method in (dispatch, dispatch_horizon):
+        result = method(grid, generation, load=load, limits=Limits(max_nonsynchronous_share=0.5))
+        np.testing.assert_allclose(result["curtailed_p_mw"].sel(unit="u0"), 60.0)

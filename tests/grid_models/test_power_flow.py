@@ -326,6 +326,7 @@ def test_a_name_for_both_a_generator_and_a_unit_is_refused(four: Grid, busy: xr.
     ("options", "message"),
     [
         ({"vm_limits_pu": (1.05, 0.95)}, "vm_limits_pu"),
+        ({"unit_tan_phi": np.inf}, "unit_tan_phi: is inf"),
         ({"slack": "nobody"}, "use one of reference, generators"),
         ({"engine": "fast"}, "use one of auto, lightsim2grid, pandapower"),
     ],

@@ -370,6 +370,8 @@ def test_a_week_of_a_simbench_grid_keeps_its_limits_in_the_full_power_flow() -> 
         ({"loading_max_percent": 0.0}, "loading_max_percent: is 0 %"),
         ({"unit_q_range": -1.0}, "unit_q_range: is -1 Mvar/MW"),
         ({"chunk_steps": 0}, "chunk_steps: is 0"),
+        ({"vm_max_pu": 110.0}, "vm_max_pu: has values such as 110"),
+        ({"flexible_tan_phi": np.nan}, "flexible_tan_phi: is nan"),
     ],
 )
 def test_options_without_a_meaning_are_refused(options: dict[str, object], message: str) -> None:

@@ -23,7 +23,7 @@ def foretold(known_until: int | None) -> tuple[SimulationInputs, np.ndarray]:
     values = np.arange(shape[0] * shape[1], dtype=np.float64).reshape(shape)
     end = shape[0] if known_until is None else known_until
     until = np.maximum(np.full(shape[0], end), np.arange(shape[0]) + 1)
-    told = Expected(values, values / values.max(), until, honest=True)
+    told = Expected(values, values / values.max(), until)
     return replace(inputs, expected=told), values
 
 

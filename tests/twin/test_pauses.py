@@ -122,7 +122,7 @@ def test_a_job_that_is_held_back_does_not_start_and_is_passed() -> None:
         ({1: lambda _: Commands(pause_job=np.array([1]))}, "pause: job in row 1 may not pause"),
         ({1: lambda _: Commands(pause_job=np.array([2]))}, "pause: job in row 2 is not running"),
         ({1: lambda _: Commands(pause_job=np.array([0, 0]))}, "pause: a job is named twice"),
-        ({1: lambda _: Commands(pause_job=np.array([9]))}, "pause: job or site that does not exist"),
+        ({1: lambda _: Commands(pause_job=np.array([9]))}, "pause: job that does not exist"),
         ({1: lambda _: Commands(resume_job=np.array([0]))}, "resume: job in row 0 is not paused"),
         ({1: lambda _: Commands(hold_job=np.array([0]))}, "hold: job in row 0 is not queued"),
         (

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -86,16 +87,15 @@ def test_the_page_answers_what_a_reader_asks(text: str, small_result: Result) ->
     assert "Wind and PV are the grid&#39;s recorded series" in text
 
 
+def told_otherwise(result: Result, raw: Mapping[str, JsonValue]) -> Result:
+    """The same numbers as of another scenario."""
+    return replace(result, scenario=type(result.scenario).model_validate_json(json.dumps(raw)))
+
+
 def test_synthetic_weather_is_marked(small_result: Result) -> None:
     raw = small_result.scenario.to_mapping()
     raw["grids"][0]["weather"]["source"] = "synthetic"  # type: ignore[call-overload,index]
-    marked = Result(
-        type(small_result.scenario).model_validate_json(json.dumps(raw)),
-        small_result.summary,
-        small_result.data,
-        small_result.tables,
-        small_result.provenance,
-    )
+    marked = told_otherwise(small_result, raw)
     assert "They are not observations." in render(marked)
 
 
@@ -104,13 +104,7 @@ def test_the_limits_of_the_dispatch_are_told(small_result: Result) -> None:
     raw = small_result.scenario.to_mapping()
     limits: dict[str, JsonValue] = {"max_nonsynchronous_share": 0.75, "reserve_up_mw": 300.0}
     raw["grids"][0].update(security="n-1", limits=limits)  # type: ignore[call-overload,index,union-attr]
-    secure = Result(
-        type(small_result.scenario).model_validate_json(json.dumps(raw)),
-        small_result.summary,
-        small_result.data,
-        small_result.tables,
-        small_result.provenance,
-    )
+    secure = told_otherwise(small_result, raw)
     page = render(secure)
     assert "(N-1), wind and PV serve at most 75" in page
     assert "300 MW of reserve up" in page
@@ -119,13 +113,7 @@ def test_the_limits_of_the_dispatch_are_told(small_result: Result) -> None:
 def test_a_perfect_outlook_is_marked(small_result: Result) -> None:
     raw = small_result.scenario.to_mapping()
     raw["outlook"]["source"] = "perfect"  # type: ignore[call-overload,index]
-    marked = Result(
-        type(small_result.scenario).model_validate_json(json.dumps(raw)),
-        small_result.summary,
-        small_result.data,
-        small_result.tables,
-        small_result.provenance,
-    )
+    marked = told_otherwise(small_result, raw)
     assert "policies were told what comes" in render(marked)
     assert "policies were told what comes" in summary_lines(marked)[-1]
     assert "told what comes" not in render(small_result)

@@ -112,8 +112,8 @@ class Temporal:
         """Whether waiting pays for each job, at the most favourable step of the outlook."""
         if self.only_surplus:
             return np.ones(len(jobs), dtype=np.bool_)
-        delay_s = np.where(jobs.delay_s < self.max_delay_h * S_PER_H, 1.0, 0.0)
-        return np.asarray((_best_gain_s(view, jobs, self.min_gain) > 0.0) & (delay_s > 0.0))
+        has_time = jobs.delay_s < self.max_delay_h * S_PER_H
+        return np.asarray((_best_gain_s(view, jobs, self.min_gain) > 0.0) & has_time)
 
     def _in_time(self, view: View, jobs: _Jobs) -> BoolArray:
         """Whether a job meets its deadline if it waits until the next signals."""
