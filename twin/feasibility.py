@@ -222,7 +222,11 @@ def feasibility(
     times = model.times(size, gpus, bandwidth * goodput, latency)
     t_mig = times.total_s
     e_mig = migration_energy_mwh(
-        times, size, source_hold_mw=hold, destination_hold_mw=hold, wan_kwh_per_gb=wan_kwh_per_gb
+        times,
+        model.payload_gb(size),
+        source_hold_mw=hold,
+        destination_hold_mw=hold,
+        wan_kwh_per_gb=wan_kwh_per_gb,
     )
     value_mw = np.maximum(power * gains, 0.0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -1,4 +1,4 @@
-"""Time and energy of stop-and-copy migration: save, send, load."""
+"""Time and energy of stop-and-copy migration: save, send, load; and what makes checkpoints smaller."""
 
 from __future__ import annotations
 
@@ -55,6 +55,14 @@ class MigrationModel:
         Provisioning at the destination, 240 s in a real three-site training (arXiv:2602.22760). [s]
     warm_up_s
         First steps until full speed; 10-300. [s]
+    compression_ratio
+        Bytes of a checkpoint before over after compression, at least 1.
+    compression_gb_per_s_per_node
+        Speed of compressing and of decompressing, in bytes before compression; either goes on while the bytes
+        are written or read. [GB/s]
+    incremental_share
+        Share of a checkpoint that is saved and sent, in (0, 1]: what has changed since the copy that is taken
+        to be at the destination already. How that copy got there is not counted.
 
     Notes
     -----
@@ -74,34 +82,67 @@ class MigrationModel:
     gpus_per_node: int = 8
     start_up_s: float = 240.0
     warm_up_s: float = 60.0
+    compression_ratio: float = 1.0
+    compression_gb_per_s_per_node: float = np.inf
+    incremental_share: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse speeds that are not positive and times that are negative."""
         findings = Findings()
-        for name in ("write_gb_per_s_per_node", "read_gb_per_s_per_node", "gpus_per_node"):
+        for name in (
+            "write_gb_per_s_per_node",
+            "read_gb_per_s_per_node",
+            "gpus_per_node",
+            "compression_gb_per_s_per_node",
+        ):
             if not getattr(self, name) > 0:
                 findings.add(f"migration.{name}", f"is {getattr(self, name)}", "give a number above 0")
         for name in ("start_up_s", "warm_up_s"):
             if not 0 <= getattr(self, name) < np.inf:
                 findings.add(f"migration.{name}", f"is {getattr(self, name)} s", "give at least 0 s")
+        if not 1.0 <= self.compression_ratio < np.inf:
+            findings.add("migration.compression_ratio", f"is {self.compression_ratio}", "give at least 1")
+        if not 0.0 < self.incremental_share <= 1.0:
+            findings.add(
+                "migration.incremental_share", f"is {self.incremental_share}", "give a share in (0, 1]"
+            )
         findings.raise_if_any("migration model")
 
     def nodes(self, n_gpus: ArrayLike) -> FloatArray:
         """Nodes whose storage a job of `n_gpus` devices uses, ceil(n_gpus / gpus_per_node)."""
         return np.ceil(np.asarray(n_gpus, dtype=np.float64) / self.gpus_per_node)
 
+    def payload_gb(self, checkpoint_gb: ArrayLike) -> FloatArray:
+        """Bytes that are written and sent of a checkpoint of S, S · share / ratio. [GB]"""
+        size = np.asarray(checkpoint_gb, dtype=np.float64)
+        return np.asarray(size * self.incremental_share / self.compression_ratio)
+
     def save_s(self, checkpoint_gb: ArrayLike, n_gpus: ArrayLike) -> FloatArray:
-        """Time to write a checkpoint, S / (nodes · w). [s]"""
-        return np.asarray(checkpoint_gb, dtype=np.float64) / (
-            self.nodes(n_gpus) * self.write_gb_per_s_per_node
-        )
+        """Time to write what is saved of a checkpoint. [s]
+
+        S · share / nodes · max(1 / (ratio · w), 1 / c), with w the speed to write and c that to compress.
+        """
+        nodes = self.nodes(n_gpus)
+        return self._changed_s(checkpoint_gb, nodes, self.write_gb_per_s_per_node)
 
     def load_s(self, checkpoint_gb: ArrayLike, n_gpus: ArrayLike) -> FloatArray:
-        """Time to start up, read a checkpoint and warm up, t_start + S / (nodes · r) + t_warm. [s]"""
-        read = np.asarray(checkpoint_gb, dtype=np.float64) / (
-            self.nodes(n_gpus) * self.read_gb_per_s_per_node
+        """Time to start up, read a whole checkpoint and warm up. [s]
+
+        t_start + S · (1 − share) / (nodes · r) + S · share / nodes · max(1 / (ratio · r), 1 / c) + t_warm,
+        with r the speed to read and c that to decompress.
+        """
+        nodes = self.nodes(n_gpus)
+        kept = np.asarray(checkpoint_gb, dtype=np.float64) * (1.0 - self.incremental_share)
+        read = kept / (nodes * self.read_gb_per_s_per_node) + self._changed_s(
+            checkpoint_gb, nodes, self.read_gb_per_s_per_node
         )
-        return read + (self.start_up_s + self.warm_up_s)
+        return np.asarray(read + (self.start_up_s + self.warm_up_s))
+
+    def _changed_s(self, checkpoint_gb: ArrayLike, nodes: FloatArray, gb_per_s: float) -> FloatArray:
+        """Time to write or read the changed part, or to compress it if that takes longer. [s]"""
+        stored = self.payload_gb(checkpoint_gb) / (nodes * gb_per_s)
+        raw = np.asarray(checkpoint_gb, dtype=np.float64) * self.incremental_share
+        return np.maximum(stored, raw / (nodes * self.compression_gb_per_s_per_node))
 
     def times(
         self,
@@ -129,7 +170,7 @@ class MigrationModel:
             Broadcast over all arguments.
         """
         save = self.save_s(checkpoint_gb, n_gpus)
-        transfer = transfer_s(checkpoint_gb, rate_gbit_per_s, latency_s)
+        transfer = transfer_s(self.payload_gb(checkpoint_gb), rate_gbit_per_s, latency_s)
         load = self.load_s(checkpoint_gb, n_gpus)
         return MigrationTimes(save, transfer, load, save + transfer + load)
 

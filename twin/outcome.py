@@ -13,7 +13,7 @@ from twin.pauses import pause_rows
 from twin.record import EVENT_KINDS, Recorder, SimulationRecord
 from twin.sites import W_PER_MW
 from twin.state import LOADING, PAUSED, PAUSING, RESUMING, RUNNING, SAVING, Phase, State
-from twin.transfers import transfer_rows
+from twin.transfers import MoveModel, transfer_rows
 from weather import time_axis
 
 
@@ -75,8 +75,9 @@ def _job_frame(inputs: SimulationInputs, state: State) -> pd.DataFrame:
 def _transfer_frame(inputs: SimulationInputs, state: State, log: Recorder) -> pd.DataFrame:
     now_s = float(state.tick * inputs.tick_s)
     columns = log.transfers.arrays()
+    moves = MoveModel(inputs.table, inputs.migration, inputs.wan, inputs.sites.rel_throughput)
     under_way = np.flatnonzero((state.phase >= SAVING) & (state.phase <= LOADING))
-    still = transfer_rows(state, inputs.table, under_way, resumed_s=np.full(under_way.size, np.nan))
+    still = transfer_rows(state, moves, under_way, resumed_s=np.full(under_way.size, np.nan))
     frame = pd.DataFrame({name: np.concatenate([values, still[name]]) for name, values in columns.items()})
     begun, saved, sent, resumed = (frame[f"{what}_s"] for what in ("begun", "saved", "sent", "resumed"))
     latency = inputs.wan.latency_s[frame["source"], frame["dest"]]

@@ -25,6 +25,8 @@ EVENT_KINDS = (
     "pause_begun",
     "paused",
     "resume_begun",
+    "link_cut",
+    "link_back",
 )
 """Kinds of events; the code in the table is the position here."""
 
@@ -50,6 +52,8 @@ TRANSFER_COLUMNS = {
     "sent_s": np.float64,
     "resumed_s": np.float64,
     "moved_gb": np.float64,
+    "repeated_gb": np.float64,
+    "n_cuts": np.int64,
 }
 
 PAUSE_COLUMNS = {
@@ -232,8 +236,8 @@ class SimulationRecord:
         phase.
     transfers : pandas.DataFrame
         One row per checkpoint that was sent: job, source, dest, n_gpus, begun_s, saved_s, sent_s, resumed_s,
-        moved_gb, save_s, transfer_s, load_s, mean_gbit_per_s, held_gpu_h, energy_mwh; NaN where not reached
-        by the end.
+        moved_gb (all that crossed links), repeated_gb (the part sent again after a link failed), n_cuts,
+        save_s, transfer_s, load_s, mean_gbit_per_s, held_gpu_h, energy_mwh; NaN where not reached by the end.
     pauses : pandas.DataFrame
         One row per pause: job, site, n_gpus, begun_s, paused_s (saved, GPUs left), resume_s (GPUs taken,
         begins to load), resumed_s (runs again), save_s, away_s, load_s, held_gpu_h, paused_gpu_h,

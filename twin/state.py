@@ -61,14 +61,23 @@ class State:
         Where GPUs are reserved for it while it is saving or sending, else -1.
     timer_s : ndarray (job)
         Time at which the present phase ends if nothing interferes: the end of the run (RUNNING), of saving
-        (SAVING, PAUSING), of loading (LOADING, RESUMING); in SENDING the time of the first byte. Infinite
-        otherwise. [s]
+        (SAVING, PAUSING), of loading (LOADING, RESUMING); in SENDING the time of the first byte, or of the
+        next attempt to connect. Infinite otherwise. [s]
     run_from_s : ndarray (job)
         Start of the present run segment. [s]
     done_gpu_h : ndarray (job)
         Work finished before the present run segment. [GPU-h at the reference device]
     left_gb : ndarray (job)
         Bytes of the checkpoint that are still to be sent. [GB]
+    route : ndarray of int (job)
+        Which of the network's sets of paths the transfer last went over, -1 while it is not connected; always
+        -1 in a network whose links never fail.
+    n_failed : ndarray of int (job)
+        Failures since the transfer was last connected: the cut, and attempts that found no route.
+    n_cuts : ndarray of int (job)
+        How often the present or last move was cut off by a failing link.
+    repeated_gb : ndarray (job)
+        Bytes of the present or last move that had arrived and were sent again. [GB]
     first_start_s, end_s : ndarray (job)
         First start and end of the job, NaN before. [s]
     move_start_s, saved_s, sent_s : ndarray (job)
@@ -101,6 +110,10 @@ class State:
     run_from_s: FloatArray
     done_gpu_h: FloatArray
     left_gb: FloatArray
+    route: IntArray
+    n_failed: IntArray
+    n_cuts: IntArray
+    repeated_gb: FloatArray
     first_start_s: FloatArray
     end_s: FloatArray
     move_start_s: FloatArray
@@ -173,6 +186,10 @@ def initial_state(origin: IntArray, n_sites: int) -> State:
         run_from_s=nan.copy(),
         done_gpu_h=zero.copy(),
         left_gb=zero.copy(),
+        route=np.full(n, -1, dtype=np.int64),
+        n_failed=np.zeros(n, dtype=np.int64),
+        n_cuts=np.zeros(n, dtype=np.int64),
+        repeated_gb=zero.copy(),
         first_start_s=nan.copy(),
         end_s=nan.copy(),
         move_start_s=nan.copy(),

@@ -1,8 +1,12 @@
 """Migrations inside a tick: exact times of saving, sending over shared links, loading and resuming.
 
 The few jobs on the move go through an exact event loop; rates are shared anew whenever a transfer begins or
-ends, so that nothing depends on the tick. GPUs at the destination are reserved when a move begins; those at
-the source are released when the last byte has left.
+ends or the network changes, so that nothing depends on the tick. GPUs at the destination are reserved when a
+move begins; those at the source are released when the last byte has left.
+
+A transfer whose path loses a link stops. What has arrived is kept, or has to be sent again (`Retry.resume`),
+and the job keeps its GPUs and its checkpoint at the source. After a wait it tries to connect over whatever
+path there then is, and waits twice as long each time there is none.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from twin.migration import BIT_PER_BYTE, MigrationModel
 from twin.record import Recorder
 from twin.state import LOADING, RUNNING, SAVING, SENDING, State
 from twin.wan import Wan
+from twin.wan_time import Timeline
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +45,10 @@ class MoveModel:
     migration: MigrationModel
     wan: Wan
     speed: FloatArray
+
+    def payload_gb(self, job: IntArray) -> FloatArray:
+        """Bytes that each job's checkpoint sends. [GB]"""
+        return self.migration.payload_gb(self.table.checkpoint_gb[job])
 
     def run_s(self, state: State, job: IntArray) -> FloatArray:
         """Time each job needs at its present site for the work it had left when its segment began. [s]"""
@@ -69,15 +78,19 @@ def begin_moves(
     state.phase[job] = SAVING
     state.source[job] = state.site[job]
     state.dest[job] = dest
-    size = model.table.checkpoint_gb[job]
-    state.left_gb[job] = size
+    size, payload = model.table.checkpoint_gb[job], model.payload_gb(job)
+    state.left_gb[job] = payload
     state.timer_s[job] = now_s + model.migration.save_s(size, model.table.n_gpus[job])
     state.move_start_s[job] = now_s
     state.saved_s[job] = np.nan
     state.sent_s[job] = np.nan
+    state.route[job] = -1
+    state.n_failed[job] = 0
+    state.n_cuts[job] = 0
+    state.repeated_gb[job] = 0.0
     state.n_migrations[job] += 1
     state.last_refusal[job] = -1
-    log.event("move_begun", now_s, job, site=state.site[job], dest=dest, value=size)
+    log.event("move_begun", now_s, job, site=state.site[job], dest=dest, value=payload)
 
 
 def stop_running(state: State, model: MoveModel, job: IntArray, now_s: float) -> None:
@@ -106,22 +119,28 @@ def advance_moves(
     """
     now = start_s
     while moving.size:
-        _pass_on(state, model, moving, now, log)
+        wan = model.wan.at(now)
+        _pass_on(state, model, wan, moving, now, log)
         moving = moving[state.phase[moving] != RUNNING]
         if now >= end_s or not moving.size:
             break
         sending = moving[(state.phase[moving] == SENDING) & (state.timer_s[moving] <= now)]
-        rate_gb_per_s = model.wan.max_min_rates(state.source[sending], state.dest[sending]) / BIT_PER_BYTE
+        rate_gb_per_s = wan.max_min_rates(state.source[sending], state.dest[sending]) / BIT_PER_BYTE
         with np.errstate(divide="ignore"):
             last_byte = now + state.left_gb[sending] / rate_gb_per_s
         timers = state.timer_s[moving]
-        until = min(end_s, last_byte.min(initial=np.inf), timers[timers > now].min(initial=np.inf))
+        until = min(
+            end_s,
+            last_byte.min(initial=np.inf),
+            timers[timers > now].min(initial=np.inf),
+            model.wan.next_change_s(now),
+        )
         _hold(state, model.table, moving, until - now)
         _send(state, sending, rate_gb_per_s * (until - now), last_byte <= until)
         now = until
 
 
-def _pass_on(state: State, model: MoveModel, moving: IntArray, now: float, log: Recorder) -> None:
+def _pass_on(state: State, model: MoveModel, wan: Wan, moving: IntArray, now: float, log: Recorder) -> None:
     """Take every job whose phase has ended by now into the next one."""
 
     def due(phase: np.int8) -> IntArray:
@@ -132,9 +151,14 @@ def _pass_on(state: State, model: MoveModel, moving: IntArray, now: float, log: 
     saved = due(SAVING)
     if saved.size:
         state.saved_s[saved] = state.timer_s[saved]
-        state.timer_s[saved] += model.wan.latency_s[state.source[saved], state.dest[saved]]
         state.phase[saved] = SENDING
         log.event("saved", state.saved_s[saved], saved, site=state.source[saved], dest=state.dest[saved])
+        if model.wan.timeline is None:
+            state.timer_s[saved] += wan.latency_s[state.source[saved], state.dest[saved]]
+    if model.wan.timeline is not None:
+        sending: IntArray = moving[state.phase[moving] == SENDING]
+        _cut(state, model, model.wan.timeline, sending, now, log)
+        _connect(state, model.wan.timeline, wan, sending, now, log)
     sent = due(SENDING)
     sent = sent[state.left_gb[sent] <= 0.0]
     if sent.size:
@@ -144,6 +168,60 @@ def _pass_on(state: State, model: MoveModel, moving: IntArray, now: float, log: 
         _resume(state, model, resumed, log)
 
 
+def _cut(
+    state: State, model: MoveModel, timeline: Timeline, sending: IntArray, now: float, log: Recorder
+) -> None:
+    """Stop the transfers whose path has lost a link; the others go on over the paths of now."""
+    code = int(timeline.routing[timeline.index(now)])
+    complete = (state.left_gb[sending] <= 0.0) & (state.timer_s[sending] <= now)
+    moved = sending[(state.route[sending] >= 0) & (state.route[sending] != code) & ~complete]
+    if not moved.size:
+        return
+    down = timeline.routings[code].down
+    lost = np.array(
+        [
+            np.any(timeline.routings[route].on_path[source, dest] & down)
+            for route, source, dest in zip(
+                state.route[moved], state.source[moved], state.dest[moved], strict=True
+            )
+        ]
+    )
+    state.route[moved[~lost]] = code
+    job = moved[lost]
+    if not job.size:
+        return
+    state.route[job] = -1
+    state.n_cuts[job] += 1
+    state.n_failed[job] = 1
+    state.timer_s[job] = now + timeline.retry.wait_s(state.n_failed[job])
+    if not timeline.retry.resume:
+        size = model.payload_gb(job)
+        state.repeated_gb[job] += size - state.left_gb[job]
+        state.left_gb[job] = size
+    log.event("link_cut", now, job, site=state.source[job], dest=state.dest[job], value=state.left_gb[job])
+
+
+def _connect(
+    state: State, timeline: Timeline, wan: Wan, sending: IntArray, now: float, log: Recorder
+) -> None:
+    """Let transfers without a connection try whose time has come; those that find no route wait longer."""
+    job = sending[(state.route[sending] < 0) & (state.timer_s[sending] <= now)]
+    if not job.size:
+        return
+    found = wan.reachable[state.source[job], state.dest[job]]
+    waiting, job = job[~found], job[found]
+    state.n_failed[waiting] += 1
+    state.timer_s[waiting] = now + timeline.retry.wait_s(state.n_failed[waiting])
+    source, dest = state.source[job], state.dest[job]
+    state.timer_s[job] += wan.latency_s[source, dest]
+    state.route[job] = int(timeline.routing[timeline.index(now)])
+    again = state.n_failed[job] > 0
+    state.n_failed[job] = 0
+    log.event(
+        "link_back", now, job[again], site=source[again], dest=dest[again], value=state.left_gb[job[again]]
+    )
+
+
 def _arrive(state: State, model: MoveModel, job: IntArray, now: float, log: Recorder) -> None:
     size = model.table.checkpoint_gb[job]
     state.site[job] = state.dest[job]
@@ -151,7 +229,7 @@ def _arrive(state: State, model: MoveModel, job: IntArray, now: float, log: Reco
     state.sent_s[job] = now
     state.phase[job] = LOADING
     state.timer_s[job] = now + model.migration.load_s(size, model.table.n_gpus[job])
-    log.event("sent", now, job, site=state.source[job], dest=state.site[job], value=size)
+    log.event("sent", now, job, site=state.source[job], dest=state.site[job], value=model.payload_gb(job))
 
 
 def _resume(state: State, model: MoveModel, job: IntArray, log: Recorder) -> None:
@@ -159,23 +237,25 @@ def _resume(state: State, model: MoveModel, job: IntArray, log: Recorder) -> Non
     state.run_from_s[job] = state.timer_s[job]
     state.timer_s[job] = state.run_from_s[job] + model.run_s(state, job)
     log.event("resumed", state.run_from_s[job], job, site=state.site[job])
-    log.transfers.append(len(job), **transfer_rows(state, model.table, job, resumed_s=state.run_from_s[job]))
+    log.transfers.append(len(job), **transfer_rows(state, model, job, resumed_s=state.run_from_s[job]))
 
 
 def transfer_rows(
-    state: State, table: JobTable, job: IntArray, *, resumed_s: FloatArray
+    state: State, model: MoveModel, job: IntArray, *, resumed_s: FloatArray
 ) -> dict[str, npt.NDArray[np.generic]]:
     """Return rows of the table of transfers for the present or last move of each job."""
     return {
         "job": job,
         "source": state.source[job],
         "dest": np.where(state.dest[job] >= 0, state.dest[job], state.site[job]),
-        "n_gpus": table.n_gpus[job],
+        "n_gpus": model.table.n_gpus[job],
         "begun_s": state.move_start_s[job],
         "saved_s": state.saved_s[job],
         "sent_s": state.sent_s[job],
         "resumed_s": resumed_s,
-        "moved_gb": table.checkpoint_gb[job] - state.left_gb[job],
+        "moved_gb": model.payload_gb(job) - state.left_gb[job] + state.repeated_gb[job],
+        "repeated_gb": state.repeated_gb[job],
+        "n_cuts": state.n_cuts[job],
     }
 
 

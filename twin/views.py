@@ -13,6 +13,7 @@ from twin.inputs import H_PER_DAY, S_PER_H, SimulationInputs
 from twin.policies.base import JobView, SiteView, View
 from twin.scheduler import Usage, usage
 from twin.state import PAUSED, QUEUED, RUNNING, SAVING, SENDING, State
+from twin.wan import Wan
 
 OUTLOOK_DAYS = 14
 """Days of published signals that an outlook looks back on."""
@@ -106,6 +107,7 @@ def make_view(
     """
     now = float(state.tick * inputs.tick_s)
     phase = state.phase[active]
+    wan = inputs.wan.at(now)
     return View(
         now_s=now,
         step=published.step,
@@ -115,8 +117,8 @@ def make_view(
         queued=_job_view(inputs, state, active[phase == QUEUED], now),
         running=_job_view(inputs, state, active[phase == RUNNING], now),
         paused=_job_view(inputs, state, active[phase == PAUSED], now),
-        bandwidth_gbit_per_s=_bandwidth(inputs, state, active),
-        latency_s=inputs.wan.latency_s,
+        bandwidth_gbit_per_s=_bandwidth(wan, state, active),
+        latency_s=wan.latency_s,
         wan_kwh_per_gb=inputs.wan.energy_kwh_per_gb,
         migration=inputs.migration,
         theta=inputs.theta,
@@ -164,9 +166,8 @@ def _job_view(inputs: SimulationInputs, state: State, job: IntArray, now_s: floa
     )
 
 
-def _bandwidth(inputs: SimulationInputs, state: State, active: IntArray) -> FloatArray:
+def _bandwidth(wan: Wan, state: State, active: IntArray) -> FloatArray:
     """Payload rate one more transfer would get if the links on its path were shared equally. [Gbit/s]"""
-    wan = inputs.wan
     phase = state.phase[active]
     under_way = active[(phase == SAVING) | (phase == SENDING)]
     if not under_way.size:

@@ -57,7 +57,7 @@ class Retry:
 
     Examples
     --------
-    >>> Retry(first_s=30.0, most_s=200.0).wait_s(np.arange(5)).tolist()
+    >>> Retry(first_s=30.0, most_s=200.0).wait_s(np.arange(1, 6)).tolist()
     [30.0, 60.0, 120.0, 200.0, 200.0]
     """
 
@@ -75,8 +75,8 @@ class Retry:
         findings.raise_if_any("retry")
 
     def wait_s(self, n_failed: IntArray) -> FloatArray:
-        """Wait before the next attempt after a number of attempts that found no route. [s]"""
-        doublings = np.minimum(n_failed, 60).astype(np.float64)
+        """Wait before the next attempt after a number of failures, first · 2^(n − 1) up to the most. [s]"""
+        doublings = np.clip(n_failed, 1, 60).astype(np.float64) - 1.0
         return np.minimum(self.first_s * 2.0**doublings, self.most_s)
 
 
