@@ -88,7 +88,61 @@ def test_more_data_takes_longer_and_more_rate_less(
     assert MigrationModel().times(size, n_gpus + 8, rate).total_s <= total
 
 
+def test_compressed_checkpoints_by_hand() -> None:
+    # 100 GB to 25 GB on one node at 2 GB/s; 40 GB/s of compression keeps up, 5 GB/s does not.
+    fast = MigrationModel(compression_ratio=4.0, compression_gb_per_s_per_node=40.0)
+    times = fast.times(100.0, 8, 10.0, 0.5)
+    assert float(times.save_s) == 12.5
+    assert float(times.transfer_s) == 20.5
+    assert float(times.load_s) == 312.5
+    slow = MigrationModel(compression_ratio=4.0, compression_gb_per_s_per_node=5.0)
+    assert float(slow.save_s(100.0, 8)) == 20.0
+    assert float(slow.load_s(100.0, 8)) == 320.0
+    assert float(slow.payload_gb(100.0)) == 25.0
+    assert float(slow.save_s(100.0, 16)) == 10.0
+
+
+def test_incremental_checkpoints_by_hand() -> None:
+    # A fifth has changed: 20 GB are saved and sent, 100 GB are read where 80 GB lay already.
+    times = MigrationModel(incremental_share=0.2).times(100.0, 8, 10.0)
+    assert float(times.save_s) == pytest.approx(10.0)
+    assert float(times.transfer_s) == pytest.approx(16.0)
+    assert float(times.load_s) == pytest.approx(300.0 + 50.0)
+    both = MigrationModel(incremental_share=0.2, compression_ratio=2.0)
+    assert float(both.payload_gb(100.0)) == pytest.approx(10.0)
+    assert float(both.load_s(100.0, 8)) == pytest.approx(300.0 + 40.0 + 5.0)
+
+
+def test_whole_checkpoints_without_compression_are_the_default_to_the_bit() -> None:
+    size, gpus = np.array([0.1, 7.3, 966.0, 1e5]), np.array([1, 8, 20, 4096])
+    model = MigrationModel()
+    assert np.array_equal(model.payload_gb(size), size)
+    assert np.array_equal(model.save_s(size, gpus), size / (np.ceil(gpus / 8) * 2.0))
+    assert np.array_equal(model.load_s(size, gpus), size / (np.ceil(gpus / 8) * 2.0) + 300.0)
+
+
+@given(st.floats(0, 1e5), st.floats(1e-3, 1.0), st.floats(1.0, 100.0), st.floats(0.1, 1e3))
+def test_smaller_checkpoints_are_sent_faster_and_never_read_slower_unless_compression_is_slow(
+    size: float, share: float, ratio: float, speed: float
+) -> None:
+    whole = MigrationModel().times(size, 8, 10.0)
+    small = MigrationModel(
+        incremental_share=share, compression_ratio=ratio, compression_gb_per_s_per_node=speed
+    ).times(size, 8, 10.0)
+    assert small.transfer_s <= whole.transfer_s
+    if speed >= 2.0:
+        assert small.total_s <= whole.total_s * (1 + 1e-12)
+    else:
+        assert small.save_s >= size * share / speed * (1 - 1e-12)
+
+
 def test_all_bad_options_at_once() -> None:
     with pytest.raises(InputError) as error:
         MigrationModel(write_gb_per_s_per_node=0, read_gb_per_s_per_node=-1, start_up_s=-5, warm_up_s=np.nan)
     assert len(error.value.findings) == 4
+
+
+def test_all_bad_ways_to_make_checkpoints_smaller_at_once() -> None:
+    with pytest.raises(InputError) as error:
+        MigrationModel(compression_ratio=0.5, compression_gb_per_s_per_node=0.0, incremental_share=0.0)
+    assert len(error.value.findings) == 3
