@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, JsonValue, ValidationError
 
 from twin.scenario import find_scenario
-from twin.scenario_model import Name, Section
+from twin.scenario_base import Name, Section
 from twin.scenario_text import read_yaml, set_key
 from weather import Findings
 

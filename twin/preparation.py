@@ -16,14 +16,13 @@ from twin._arrays import IntArray
 from twin.forcing import Forcing, make_forcing, site_temperature, study_time, weather_seed
 from twin.foretelling import day_ahead_known_until, day_ahead_section
 from twin.inputs import Expected, GridInputs, SimulationInputs
-from twin.migration import MigrationModel
 from twin.progress import Progress
 from twin.provenance import file_sha256
 from twin.scenario_checks import build_grid, resolve_file
 from twin.scenario_model import GridSection, Scenario
 from twin.sites import HOTTEST_C, SiteTable, make_sites, max_power_mw
 from twin.stages import Groups, StageCache, stage_key
-from twin.wan import star
+from twin.wan_scenario import make_migration, make_wan
 from twin.workloads import load_trace, prepare_jobs
 from weather import FloatArray
 
@@ -326,8 +325,8 @@ def _inputs(
         site_bus_index=bus_index,
         temp_air=temp_air[first:],
         jobs=make_jobs(scenario, sites),
-        wan=star(sites, **scenario.wan.model_dump()),
-        migration=MigrationModel(**scenario.migration.model_dump()),
+        wan=make_wan(scenario, sites),
+        migration=make_migration(scenario.migration),
         absorbable_p_mw=absorbable,
         marginal_curtailment=marginal,
         n_history=first,

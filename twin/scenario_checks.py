@@ -15,6 +15,8 @@ from grid_models import CATALOG, Grid, load_grid, source_options
 from twin.hardware import DEVICES
 from twin.policies import POLICIES
 from twin.scenario_model import GridSection, Location, Scenario, describe, keys_at
+from twin.sites import make_sites
+from twin.wan_scenario import is_plain, make_wan
 from twin.workloads import TRACES
 from weather import FILLS, READERS, Finding, Findings, InputError, data_path
 
@@ -41,6 +43,7 @@ def validate(raw: Mapping[str, JsonValue], subject: str = "scenario") -> Scenari
             _check_weather_files,
             _check_outlook,
             _check_jobs,
+            _check_wan,
         ):
             check(scenario, between)
         known = {finding.where for finding in findings}
@@ -307,6 +310,26 @@ def _check_jobs(scenario: Scenario, findings: Findings) -> None:
         findings.add("jobs.path", "is missing", f"name the file of the {jobs.source} trace")
     elif jobs.path is not None:
         _file_exists("jobs.path", jobs.path, findings)
+
+
+def _check_wan(scenario: Scenario, findings: Findings) -> None:
+    """Build the network, once all it is made from is right."""
+    if findings or is_plain(scenario.wan):
+        return
+    grids = {section.name: section for section in scenario.grids}
+    places = [build_grid(grids[scenario.grid_of(s)]).buses.loc[s.bus] for s in scenario.sites]
+    try:
+        sites = make_sites(
+            name=[site.name for site in scenario.sites],
+            grid=[0] * len(places),
+            bus=[site.bus for site in scenario.sites],
+            n_gpus=[site.n_gpus for site in scenario.sites],
+            latitude=[float(place["latitude"]) for place in places],
+            longitude=[float(place["longitude"]) for place in places],
+        )
+        make_wan(scenario, sites)
+    except InputError as error:
+        findings.extend(error.findings)
 
 
 def resolve_file(name: str) -> Path:

@@ -7,8 +7,10 @@ from types import UnionType
 from typing import Annotated, Final, Literal, Union, get_args, get_origin
 
 import pandas as pd
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, JsonValue
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, FiniteFloat, JsonValue
 
+from twin.scenario_base import Name, NonNegative, Positive, PositiveShare, Section, Share
+from twin.scenario_network import MigrationSection, WanSection
 from twin.scenario_text import dump_yaml
 
 SCHEMA_VERSION: Final = 1
@@ -24,18 +26,7 @@ def _text_of_number(value: object) -> object:
 Location = tuple[int | str, ...]
 """Place of a value in a scenario: keys and numbers of list items."""
 
-Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 BusName = Annotated[str, BeforeValidator(_text_of_number), Field(min_length=1)]
-Positive = Annotated[FiniteFloat, Field(gt=0)]
-NonNegative = Annotated[FiniteFloat, Field(ge=0)]
-Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
-PositiveShare = Annotated[FiniteFloat, Field(gt=0, le=1)]
-
-
-class Section(BaseModel):
-    """A part of a scenario: frozen, and with no keys but its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class TimeSection(Section):
@@ -359,32 +350,6 @@ class SiteSection(Section):
         default=None, description="Most it may draw at the meter; the site's own maximum when absent. [MW]"
     )
     idle_off: bool = Field(default=True, description="Whether idle servers are switched off.")
-
-
-class WanSection(Section):
-    """Links between sites: one access link each way per site."""
-
-    access_gbit_per_s: Positive = Field(default=100.0, description="Capacity of each access link. [Gbit/s]")
-    goodput: PositiveShare = Field(
-        default=0.85, description="Share of the capacity that carries payload. [1]"
-    )
-    energy_kwh_per_gb: NonNegative = Field(default=0.001, description="Energy per volume moved. [kWh/GB]")
-    path_factor: Annotated[FiniteFloat, Field(ge=1)] = Field(
-        default=2.1, description="Length of the fibre path over the line of sight. [1]"
-    )
-
-
-class MigrationSection(Section):
-    """Stop-and-copy: save, send, load, start again."""
-
-    write_gb_per_s_per_node: Positive = Field(
-        default=2.0, description="Checkpoint writing, per 8-GPU node. [GB/s]"
-    )
-    read_gb_per_s_per_node: Positive = Field(
-        default=2.0, description="Checkpoint reading, per 8-GPU node. [GB/s]"
-    )
-    start_up_s: NonNegative = Field(default=240.0, description="From nothing to a started job. [s]")
-    warm_up_s: NonNegative = Field(default=60.0, description="From a started job to full speed. [s]")
 
 
 class FeasibilitySection(Section):

@@ -27,6 +27,10 @@ PATH_FACTOR = 2.1
 DEFAULT_ACCESS_GBIT_PER_S = 10.0
 """Access of a micro-site (our choice; sweep 1-100). [Gbit/s]"""
 
+MAX_ACCESS_KM = 1000.0
+"""Farthest that a site is attached to a node it does not name (our choice): beyond, the topology is most
+likely one of another part of the world. [km]"""
+
 
 @dataclass(frozen=True, eq=False)
 class Wan:

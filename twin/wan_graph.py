@@ -15,6 +15,7 @@ from twin.migration import DEFAULT_WAN_KWH_PER_GB
 from twin.sites import SiteTable
 from twin.wan import (
     DEFAULT_ACCESS_GBIT_PER_S,
+    MAX_ACCESS_KM,
     PATH_FACTOR,
     Wan,
     fibre_latency_s,
@@ -24,10 +25,6 @@ from twin.wan import (
 from twin.wan_files import BIT_PER_GBIT
 from twin.wan_time import Routing
 from weather import Findings
-
-MAX_ACCESS_KM = 1000.0
-"""Farthest that a site is attached to a node it does not name (our choice): beyond, the topology is most
-likely one of another part of the world. [km]"""
 
 _SHOWN = 5
 """Edges without speed or delay that are named one by one."""

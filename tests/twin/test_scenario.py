@@ -10,7 +10,8 @@ from pydantic import JsonValue
 from twin import load_scenario
 from twin.scenario import find_scenario, shipped
 from twin.scenario_docs import reference
-from twin.scenario_model import Scenario, WanSection
+from twin.scenario_model import Scenario
+from twin.scenario_network import WanSection
 from twin.scenario_text import apply_overrides, parse_value, parse_yaml
 from weather import InputError
 
