@@ -227,6 +227,40 @@ class DispatchEngine:
         """
         return self.solve_many(always_on(self.problem, load_p_mw[None], available_p_mw[None])).at(0)
 
+    def solve_steps(self, load_p_mw: FloatArray, available_p_mw: FloatArray) -> Dispatched:
+        """Dispatch many steps in which every generator may run.
+
+        Parameters
+        ----------
+        load_p_mw : ndarray (step, bus)
+            Demand at each bus, flexible load included, >= 0. [MW]
+        available_p_mw : ndarray (step, unit)
+            What the weather allows each unit, >= 0. [MW]
+
+        Raises
+        ------
+        SolverError
+            As `solve`.
+        """
+        return self.solve_many(always_on(self.problem, load_p_mw, available_p_mw))
+
+    def marginal_curtailment(self, load_p_mw: FloatArray, available_p_mw: FloatArray) -> FloatArray:
+        """Curtailment that one more MW of load at each bus relieves, (bus): what `solve` gives, and no more.
+
+        Parameters
+        ----------
+        load_p_mw, available_p_mw : ndarray
+            As of `solve`. [MW]
+
+        Raises
+        ------
+        SolverError
+            As `solve`.
+        """
+        solved = self._solved(always_on(self.problem, load_p_mw[None], available_p_mw[None]))
+        result: FloatArray = -solved.moved[0, CURTAILMENT]
+        return result
+
     def solve_many(self, inputs: Inputs) -> Dispatched:
         """Dispatch many steps.
 

@@ -64,6 +64,9 @@ def _daily_profile(history: FloatArray, steps_per_day: int) -> FloatArray:
     """Return the mean over past days of each step of the day, beginning with the step after now."""
     n_step, n_site = history.shape
     n_day = -(-n_step // steps_per_day)
+    if n_step % steps_per_day == 0:
+        whole: FloatArray = history.reshape(n_day, steps_per_day, n_site).mean(axis=0)
+        return whole
     padded = np.full((n_day * steps_per_day, n_site), np.nan)
     padded[len(padded) - n_step :] = history
     days = padded.reshape(n_day, steps_per_day, n_site)

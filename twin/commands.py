@@ -106,6 +106,8 @@ def _pause_problems(commands: Commands, state: State, inputs: SimulationInputs, 
 
 def _hold_problems(commands: Commands, state: State, inputs: SimulationInputs) -> list[str]:
     hold = commands.hold_job
+    if not hold.size:
+        return []
     found = _row_problems("hold", hold, inputs)
     return found or _broken("hold", hold, state.phase[hold] != QUEUED, "is not queued")
 
@@ -113,12 +115,16 @@ def _hold_problems(commands: Commands, state: State, inputs: SimulationInputs) -
 def _pair_problems(what: str, job: IntArray, site: IntArray, inputs: SimulationInputs) -> list[str]:
     if job.shape != site.shape:
         return [f"{what}: {job.size} jobs but {site.size} sites"]
+    if not job.size:
+        return []
     if np.any((site < 0) | (site >= inputs.n_sites)):
         return [f"{what}: site that does not exist", *_row_problems(what, job, inputs)]
     return _row_problems(what, job, inputs)
 
 
 def _row_problems(what: str, job: IntArray, inputs: SimulationInputs) -> list[str]:
+    if not job.size:
+        return []
     if np.any((job < 0) | (job >= inputs.table.n_jobs)):
         return [f"{what}: job that does not exist"]
     if np.unique(job).size != job.size:

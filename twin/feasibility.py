@@ -25,6 +25,9 @@ FEASIBLE, TIME, ENERGY, CAPACITY, LINK, DEADLINE = range(6)
 CLASSES = ("A", "B", "C")
 """Meaning of `Feasibility.class_code`: r <= class_a, r <= alpha, above."""
 
+DEFAULT_CLASS_A = 0.01
+"""Largest share of a window that a move of class A takes. [1]"""
+
 DEFAULT_GOODPUT = 0.85
 """Payload over link rate of many tuned streams; 0.8-0.95, one untuned stream 0.1-0.5 (recalled)."""
 
@@ -117,7 +120,7 @@ def feasibility(
     remaining_s: ArrayLike = 0.0,
     deadline_s: ArrayLike = np.inf,
     alpha: float = 0.1,
-    class_a: float = 0.01,
+    class_a: float = DEFAULT_CLASS_A,
     goodput: float = DEFAULT_GOODPUT,
     min_bandwidth_gbit_per_s: float = 0.0,
     wan_kwh_per_gb: float = DEFAULT_WAN_KWH_PER_GB,
@@ -218,7 +221,60 @@ def feasibility(
     power = busy_mw if job_power_mw is None else np.asarray(job_power_mw, dtype=np.float64)
     hold = held_mw if hold_power_mw is None else np.asarray(hold_power_mw, dtype=np.float64)
     _check_arrays(size, bandwidth, window, gains, gpus, power, hold, latency, free, remaining, deadline)
+    return domain(
+        size,
+        bandwidth,
+        window,
+        gain=gains,
+        n_gpus=gpus,
+        job_power_mw=power,
+        hold_power_mw=hold,
+        latency_s=latency,
+        free_gpus=free,
+        remaining_s=remaining,
+        deadline_s=deadline,
+        alpha=alpha,
+        class_a=class_a,
+        goodput=goodput,
+        min_bandwidth_gbit_per_s=min_bandwidth_gbit_per_s,
+        wan_kwh_per_gb=wan_kwh_per_gb,
+        migration=model,
+    )
 
+
+def domain(
+    size: FloatArray,
+    bandwidth: FloatArray,
+    window: FloatArray,
+    *,
+    gain: FloatArray,
+    n_gpus: FloatArray,
+    job_power_mw: FloatArray,
+    hold_power_mw: FloatArray,
+    latency_s: FloatArray,
+    free_gpus: FloatArray,
+    remaining_s: FloatArray,
+    deadline_s: FloatArray,
+    alpha: float,
+    class_a: float,
+    goodput: float,
+    min_bandwidth_gbit_per_s: float,
+    wan_kwh_per_gb: float,
+    migration: MigrationModel,
+) -> Feasibility:
+    """Return what `feasibility` does for arrays of floats that are known to be in their range.
+
+    Parameters
+    ----------
+    size, bandwidth, window
+        Checkpoints [GB], rates [Gbit/s] and windows [s].
+    gain, n_gpus, job_power_mw, hold_power_mw, latency_s, free_gpus, remaining_s, deadline_s
+        As of `feasibility`.
+    alpha, class_a, goodput, min_bandwidth_gbit_per_s, wan_kwh_per_gb, migration
+        As of `feasibility`.
+    """
+    model, gains, gpus, power, hold = migration, gain, n_gpus, job_power_mw, hold_power_mw
+    latency, free, remaining, deadline = latency_s, free_gpus, remaining_s, deadline_s
     times = model.times(size, gpus, bandwidth * goodput, latency)
     t_mig = times.total_s
     e_mig = migration_energy_mwh(
@@ -277,7 +333,7 @@ def _classify(
     class_code = (r > class_edges[0]).astype(np.int8) + (r > class_edges[1])
 
     def full(values: FloatArray) -> FloatArray:
-        return np.broadcast_to(values, shape)
+        return values if np.shape(values) == shape else np.broadcast_to(values, shape)
 
     binding = np.broadcast_to(binding, shape)
     return Feasibility(

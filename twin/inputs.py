@@ -12,12 +12,12 @@ import pandas as pd
 
 from twin._arrays import FloatArray, IntArray
 from twin.migration import BIT_PER_BYTE, KWH_PER_MWH, MigrationModel
-from twin.sites import HOTTEST_C, SiteTable, gpu_limit
+from twin.sites import HOTTEST_C, SiteTable, gpu_limit, idle_power_mw, meter_factor
 from twin.wan import Wan
 from weather import Findings
 
 if TYPE_CHECKING:
-    from grid_models import StepResult
+    from grid_models import Dispatched
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
@@ -26,10 +26,14 @@ H_PER_DAY = 24
 
 
 class Engine(Protocol):
-    """Solves the dispatch of one step; `grid_models.DispatchEngine` is one."""
+    """Solves the dispatch of a grid; `grid_models.DispatchEngine` is one."""
 
-    def solve(self, load_p_mw: FloatArray, available_p_mw: FloatArray) -> StepResult:
-        """Return the dispatch for the load of each bus and the available power of each unit. [MW]"""
+    def solve_steps(self, load_p_mw: FloatArray, available_p_mw: FloatArray) -> Dispatched:
+        """Return dispatches for the load (step, bus) and the available power (step, unit). [MW]"""
+        ...
+
+    def marginal_curtailment(self, load_p_mw: FloatArray, available_p_mw: FloatArray) -> FloatArray:
+        """Return the curtailment that one more MW at each bus relieves, in one step. [MW/MW]"""
         ...
 
 
@@ -42,7 +46,7 @@ class GridInputs:
     name : str
         Name of the grid in the scenario.
     engine : Engine
-        Solves one step of it.
+        Solves it.
     load_p_mw : ndarray (step, bus)
         Load without the flexible sites. [MW]
     available_p_mw : ndarray (step, unit)
@@ -185,6 +189,16 @@ class SimulationInputs:
     def n_ahead(self) -> int:
         """Signal steps in an outlook."""
         return self.outlook_steps or max(1, round(H_PER_DAY / self.step_h))
+
+    @cached_property
+    def meter_factor(self) -> FloatArray:
+        """Megawatts at the meter per megawatt of IT power, (step, site). [MW/MW]"""
+        return meter_factor(self.temp_air)
+
+    @cached_property
+    def idle_p_mw(self) -> FloatArray:
+        """Draw of each site with nothing running, (step, site). [MW]"""
+        return idle_power_mw(self.sites, self.temp_air)
 
     def _network_mw(self) -> FloatArray:
         """Most that the network ever draws at each site: half of all it can send and receive at once. [MW]"""

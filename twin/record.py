@@ -168,19 +168,18 @@ class Recorder:
         """Add one event per job."""
         self.events.append(len(job), time_s=time_s, job=job, kind=KIND_CODE[kind], **values)
 
-    def at_step(self, step: int, **values: FloatArray) -> None:
-        """Set values per site of one step."""
+    def at_step(self, steps: int | slice, **values: FloatArray) -> None:
+        """Set values per site of one step, or of some."""
         for name, value in values.items():
-            self.sites[name][step] = value
+            self.sites[name][steps] = value
 
-    def dispatch(self, grid: int, step: int, values: Mapping[str, FloatArray | float]) -> None:
-        """Set the coupled dispatch of one grid and step."""
+    def dispatch(self, grid: int, steps: slice, values: Mapping[str, FloatArray]) -> None:
+        """Set the coupled dispatch of one grid in some steps."""
         store = self.grids[grid]
         for name, value in values.items():
-            array = np.asarray(value, dtype=np.float64)
             if name not in store:
-                store[name] = np.zeros((self.n_steps, *array.shape))
-            store[name][step] = array
+                store[name] = np.zeros((self.n_steps, *value.shape[1:]))
+            store[name][steps] = value
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return everything recorded as flat named arrays."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.inputs import JobTable
-from twin.state import LOADING, PAUSING, RESUMING, RUNNING, SAVING, SENDING, State
+from twin.state import LOADING, PAUSING, RESUMING, RUNNING, SAVING, SENDING, PhaseArray, State
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,21 +63,26 @@ def usage(state: State, table: JobTable, active: IntArray, n_sites: int) -> Usag
     Usage
         Per site.
     """
+    return Usage(*counted(state.phase, state.site, state.dest, table.n_gpus, active, n_sites))
 
-    def count(rows: IntArray, site: IntArray) -> IntArray:
-        return np.bincount(site[rows], weights=table.n_gpus[rows], minlength=n_sites).astype(np.int64)
 
-    phase = state.phase[active]
-    running = active[phase == RUNNING]
-    held = active[((phase >= SAVING) & (phase <= PAUSING)) | (phase == RESUMING)]
-    underway = active[(phase == SAVING) | (phase == SENDING)]
-    loading = active[(phase == LOADING) | (phase == RESUMING)]
-    return Usage(
-        running=count(running, state.site),
-        held=count(held, state.site),
-        reserved=count(underway, state.dest),
-        loading=count(loading, state.site),
-    )
+@numba.njit(cache=True)
+def counted(
+    phase: PhaseArray, site: IntArray, dest: IntArray, n_gpus: IntArray, active: IntArray, n_sites: int
+) -> IntArray:
+    """GPUs of active jobs, (running, held, reserved, loading) by site: the fields of `Usage`."""
+    result = np.zeros((4, n_sites), dtype=np.int64)
+    for job in active:
+        now = phase[job]
+        if now == RUNNING:
+            result[0, site[job]] += n_gpus[job]
+        elif now in (SAVING, SENDING, LOADING, PAUSING, RESUMING):
+            result[1, site[job]] += n_gpus[job]
+        if now in (SAVING, SENDING):
+            result[2, dest[job]] += n_gpus[job]
+        elif now in (LOADING, RESUMING):
+            result[3, site[job]] += n_gpus[job]
+    return result
 
 
 def first_fit(size: FloatArray | IntArray, capacity: FloatArray | IntArray) -> BoolArray:
@@ -92,9 +98,7 @@ def first_fit(size: FloatArray | IntArray, capacity: FloatArray | IntArray) -> B
     Returns
     -------
     ndarray of bool (item)
-        Which items are taken. The same as going through them one by one, in far fewer operations: all items
-        up to the first that does not fit are taken at once, then those that can no longer fit are dropped at
-        once.
+        Which items are taken.
 
     Examples
     --------
@@ -103,17 +107,22 @@ def first_fit(size: FloatArray | IntArray, capacity: FloatArray | IntArray) -> B
     """
     need = np.asarray(size, dtype=np.float64)
     need = need[:, None] if need.ndim == 1 else need
-    left = np.array(capacity, dtype=np.float64).reshape(-1)
-    taken = np.zeros(len(need), dtype=np.bool_)
-    rest = np.flatnonzero(np.all(need <= left, axis=1))
-    while rest.size:
-        total = np.cumsum(need[rest], axis=0)
-        fits = np.all(total <= left, axis=1)
-        n = len(fits) if fits.all() else int(np.argmin(fits))
-        taken[rest[:n]] = True
-        left = left - total[n - 1]
-        rest = rest[n:]
-        rest = rest[np.all(need[rest] <= left, axis=1)]
+    return fitting(need, np.array(capacity, dtype=np.float64).reshape(-1))
+
+
+@numba.njit(cache=True)
+def fitting(need: FloatArray, left: FloatArray) -> BoolArray:
+    """Say which items, (item, resource), are taken one by one out of what is left; `left` is used up."""
+    n_item, n_resource = need.shape
+    taken = np.zeros(n_item, dtype=np.bool_)
+    for item in range(n_item):
+        fits = True
+        for resource in range(n_resource):
+            fits = fits and need[item, resource] <= left[resource]
+        if fits:
+            taken[item] = True
+            for resource in range(n_resource):
+                left[resource] -= need[item, resource]
     return taken
 
 

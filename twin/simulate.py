@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from twin._arrays import IntArray
 from twin.commands import apply_commands
-from twin.coupling import Coupling, power_split_mw, recorded_values
+from twin.coupling import Coupling, power_split_mw, site_load_mw
 from twin.inputs import S_PER_H, SimulationInputs
 from twin.outcome import make_record
 from twin.pauses import advance_pauses
@@ -40,8 +40,8 @@ class Simulation:
 
     Time advances in integer ticks of exactly `tick_s`. Job ends, transfers and resumptions fall inside ticks
     exactly; arrivals, starts and decisions happen at tick boundaries, in that order. At the start of each
-    signal step the grids are solved with the present draw and the policy decides; at its end they are solved
-    with the mean load the sites really drew, which is the coupled dispatch that is accounted for.
+    signal step the grids are solved with the present draw and the policy decides; after its end they are
+    solved with the mean load the sites really drew, which is the coupled dispatch that is accounted for.
 
     Parameters
     ----------
@@ -69,6 +69,7 @@ class Simulation:
         self._state = initial_state(inputs.table.origin, inputs.n_sites)
         self._log = Recorder(inputs.n_steps, inputs.n_sites, len(inputs.grids))
         self._published: Published | None = None
+        self._n_dispatched = 0
         self._n_admitted, self._active = _admitted(self._state)
 
     @property
@@ -94,6 +95,7 @@ class Simulation:
     @property
     def record(self) -> SimulationRecord:
         """The record up to now; steps that are not finished are zero."""
+        self._dispatch()
         return make_record(self.inputs, self.policy.name, self._state, self._log)
 
     def step(self) -> None:
@@ -128,10 +130,14 @@ class Simulation:
         self._run(active, start, end)
         self._state = self._state.at(self._state.tick + 1)
         if self._state.tick % self.inputs.ticks_per_step == 0:
-            self._settle(self._state.tick // self.inputs.ticks_per_step - 1)
+            self._settle(self._step - 1)
+            is_last = self._state.tick == self.inputs.n_ticks
+            if is_last or self._step - self._n_dispatched >= _DISPATCHED_TOGETHER:
+                self._dispatch()
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return state and record as flat named arrays, for writing."""
+        self._dispatch()
         state = {f"state/{name}": values for name, values in self._state.to_arrays().items()}
         return state | {f"record/{name}": values for name, values in self._log.to_arrays().items()}
 
@@ -147,6 +153,7 @@ class Simulation:
             parts[part][rest] = values
         new._state = State.from_arrays(parts["state"])
         new._log.load(parts["record"])
+        new._n_dispatched = new._step
         new._n_admitted, new._active = _admitted(new._state)
         if new._state.tick % inputs.ticks_per_step and not new.finished:
             new._published = publish(inputs, new._step, new._state.marginal_curtailment)
@@ -195,11 +202,8 @@ class Simulation:
         """Solve the grids with the present draw and publish what follows."""
         step, active = self._step, self._active
         used = usage(self._state, self._table, active, self.inputs.n_sites)
-        none = np.zeros(self.inputs.n_sites)
-        load = power_split_mw(self.inputs, step, used.running.astype(float), used.held.astype(float), none)[
-            "load_p_mw"
-        ]
-        marginal = self._coupling.marginal_curtailment(self._coupling.solve(step, load))
+        load = site_load_mw(self.inputs, step, used.running, used.held)
+        marginal = self._coupling.marginal_curtailment(step, load)
         self._state.marginal_curtailment[:] = marginal
         self._published = publish(self.inputs, step, marginal)
         queued = active[self._state.phase[active] == QUEUED]
@@ -244,23 +248,37 @@ class Simulation:
         self._log.event("finished", state.end_s[done], done, site=state.site[done])
 
     def _settle(self, step: int) -> None:
-        """Close a signal step: feed the mean load back into the dispatch, and record."""
+        """Close a signal step: record what sites and links did in it."""
         state, inputs = self._state, self.inputs
-        busy, held = state.busy_gpu_s / inputs.signal_step_s, state.loaded_gpu_s / inputs.signal_step_s
-        power = power_split_mw(inputs, step, busy, held, state.wan_gb)
         self._log.at_step(
             step,
-            **power,
-            busy_gpus=busy,
-            held_gpus=held,
+            busy_gpus=state.busy_gpu_s / inputs.signal_step_s,
+            held_gpus=state.loaded_gpu_s / inputs.signal_step_s,
             reserved_gpus=state.reserved_gpu_s / inputs.signal_step_s,
             progress_gpu_h=state.busy_gpu_s * inputs.sites.rel_throughput / S_PER_H,
             wan_gb=state.wan_gb,
         )
-        for index, result in enumerate(self._coupling.solve(step, power["load_p_mw"])):
-            self._log.dispatch(index, step, recorded_values(result))
         for total in (state.busy_gpu_s, state.loaded_gpu_s, state.reserved_gpu_s, state.wan_gb):
             total[:] = 0.0
+
+    def _dispatch(self) -> None:
+        """Feed the mean load of steps that are closed back into the dispatch, and record it, many at a time.
+
+        No decision depends on it, and a step's answer not on which ones are solved with it.
+        """
+        steps = slice(self._n_dispatched, self._step)
+        if steps.start == steps.stop:
+            return
+        did = (self._log.sites[name][steps] for name in ("busy_gpus", "held_gpus", "wan_gb"))
+        power = power_split_mw(self.inputs, steps, *did)
+        self._log.at_step(steps, **power)
+        for index, values in enumerate(self._coupling.solve(steps, power["load_p_mw"])):
+            self._log.dispatch(index, steps, values)
+        self._n_dispatched = steps.stop
+
+
+_DISPATCHED_TOGETHER = 96
+"""Steps whose accounted dispatch is solved at once."""
 
 
 def _admitted(state: State) -> tuple[int, IntArray]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from grid_models import persistence_outlook
 from twin._arrays import FloatArray, IntArray
-from twin.coupling import gpu_power_mw, power_split_mw
+from twin.coupling import gpu_power_mw, site_load_mw
 from twin.inputs import H_PER_DAY, S_PER_H, SimulationInputs
 from twin.policies.base import JobView, SiteView, View
 from twin.scheduler import Usage, usage
@@ -66,8 +66,8 @@ def publish(inputs: SimulationInputs, step: int, operating_marginal: FloatArray)
     past = slice(max(0, now + 1 - OUTLOOK_DAYS * per_day), now + 1)
     n_ahead = inputs.n_ahead
     absorbable, marginal = inputs.absorbable_p_mw[past], inputs.marginal_curtailment[past]
-    ahead_absorbable = persistence_outlook(absorbable, n_ahead, per_day, tau_steps)
-    ahead_marginal = persistence_outlook(marginal, n_ahead, per_day, tau_steps)
+    both = persistence_outlook(np.hstack([absorbable, marginal]), n_ahead, per_day, tau_steps)
+    ahead_absorbable, ahead_marginal = both[:, : inputs.n_sites], both[:, inputs.n_sites :]
     if inputs.expected is not None:
         end = min(int(inputs.expected.known_until[now]), now + n_ahead)
         ahead_absorbable[1 : end - now] = inputs.expected.absorbable_p_mw[now + 1 : end]
@@ -128,17 +128,15 @@ def make_view(
 
 
 def _site_view(inputs: SimulationInputs, published: Published, used: Usage) -> SiteView:
-    step, none = published.step, np.zeros(inputs.n_sites)
-    running, held = used.running.astype(float), used.held.astype(float)
+    step = published.step
     gpu_p_mw, held_gpu_p_mw = gpu_power_mw(inputs, step)
-    idle = power_split_mw(inputs, step, none, none, none)["load_p_mw"]
     return SiteView(
         absorbable_p_mw=published.absorbable_p_mw,
         marginal_curtailment=published.marginal_curtailment,
         outlook_absorbable_p_mw=published.outlook_absorbable_p_mw,
         outlook_marginal=published.outlook_marginal,
-        power_mw=power_split_mw(inputs, step, running, held, none)["load_p_mw"],
-        committed_p_mw=idle + gpu_p_mw * used.committed,
+        power_mw=site_load_mw(inputs, step, used.running, used.held),
+        committed_p_mw=inputs.idle_p_mw[step] + gpu_p_mw * used.committed,
         gpu_p_mw=gpu_p_mw,
         held_gpu_p_mw=held_gpu_p_mw,
         gpu_capacity=inputs.gpu_capacity,

@@ -249,6 +249,23 @@ def test_a_step_is_the_same_to_the_bit_whatever_was_solved_before(
             )
 
 
+@settings(max_examples=25)
+@given(cases(min_steps=3, max_steps=3), st.sampled_from(OBJECTIVES))
+def test_many_steps_and_the_derivative_alone_are_those_of_single_steps(
+    case: Case, objective: Objective
+) -> None:
+    engine = DispatchEngine(case.grid, objective)
+    together = engine.solve_steps(case.load_p_mw, case.available_p_mw)
+    for k in range(3):
+        one = engine.solve(case.load_p_mw[k], case.available_p_mw[k])
+        for field in fields(StepResult):
+            np.testing.assert_array_equal(
+                getattr(together, field.name)[k], getattr(one, field.name), err_msg=field.name
+            )
+        alone = engine.marginal_curtailment(case.load_p_mw[k], case.available_p_mw[k])
+        np.testing.assert_array_equal(alone, one.marginal_curtailment)
+
+
 def test_unknown_objective_is_refused() -> None:
     with pytest.raises(ValueError, match="expected 'priority' or 'market'"):
         DispatchEngine(small_grid(2, [(0, 1, 1.0)]), "cheapest")  # type: ignore[arg-type]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from hypothesis import strategies as st
 
-from grid_models import StepResult
+from grid_models import Dispatched, StepResult
 from twin.inputs import GridInputs, SimulationInputs
 from twin.migration import MigrationModel
 from twin.sites import make_sites
@@ -63,6 +63,16 @@ class TwoBus:
             cost=20.0 * thermal,
             co2_kg_per_h=500.0 * thermal,
         )
+
+    def solve_steps(self, load_p_mw: np.ndarray, available_p_mw: np.ndarray) -> Dispatched:
+        """The same for many steps."""
+        steps = [self.solve(*step) for step in zip(load_p_mw, available_p_mw, strict=True)]
+        names = [field.name for field in fields(Dispatched)]
+        return Dispatched(**{name: np.array([getattr(step, name) for step in steps]) for name in names})
+
+    def marginal_curtailment(self, load_p_mw: np.ndarray, available_p_mw: np.ndarray) -> np.ndarray:
+        """What one more MW at each bus relieves."""
+        return self.solve(load_p_mw, available_p_mw).marginal_curtailment
 
 
 def job_table(rows: Sequence[tuple[float, int, float, float, int]], **columns: object) -> pd.DataFrame:

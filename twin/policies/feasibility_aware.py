@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from twin._arrays import BoolArray, FloatArray, IntArray
-from twin.feasibility import CAPACITY, REASONS, Feasibility, feasibility
+from twin.feasibility import CAPACITY, DEFAULT_CLASS_A, REASONS, Feasibility, domain
 from twin.inputs import S_PER_H
 from twin.policies.base import Commands, Refusals, View
 from twin.policies.filling import Room, fill, may_run_at
@@ -193,20 +193,22 @@ class _Candidates:
     ) -> Feasibility:
         """Ask the feasibility domain about some of the candidates."""
         running, job = view.running, self.job[rows]
-        return feasibility(
+        return domain(
             running.checkpoint_gb[job],
             bandwidth_gbit_per_s,
             self.window_s[rows],
             gain=self.gain[rows],
-            n_gpus=running.n_gpus[job],
+            n_gpus=running.n_gpus[job].astype(np.float64),
             job_power_mw=self.power_mw[rows],
             hold_power_mw=running.n_gpus[job] * view.sites.held_gpu_p_mw[self.site],
             latency_s=view.latency_s[self.source[rows], self.site],
-            free_gpus=free_gpus,
+            free_gpus=np.array(free_gpus, dtype=np.float64),
             remaining_s=self.left_s[rows],
             deadline_s=running.deadline_s[job] - view.now_s,
             alpha=view.alpha,
+            class_a=min(DEFAULT_CLASS_A, view.alpha),
             goodput=1.0,
+            min_bandwidth_gbit_per_s=0.0,
             wan_kwh_per_gb=view.wan_kwh_per_gb,
             migration=view.migration,
         )
@@ -255,11 +257,16 @@ def _choose(view: View, room: Room, candidates: _Candidates, audit: _Audit) -> I
     headroom = room.headroom_p_mw[site]
     first = candidates.check(view, alone, int(room.free_gpus[site]), every)
     able = np.flatnonzero(first.feasible)
-    able = able[_within_excess(room, candidates.source[able], n_gpus[able])]
+    if able.size:
+        able = able[_within_excess(room, candidates.source[able], n_gpus[able])]
     fitting = able[room.fit(site, n_gpus[able], within_headroom=True)]
-    crowd = crowding(view.running.checkpoint_gb[candidates.job[fitting]])
-    second = candidates.check(view, alone[fitting] / crowd, int(room.free_gpus[site]), fitting)
-    chosen = fitting[second.feasible]
+    chosen = fitting
+    if fitting.size > 1:
+        crowd = crowding(view.running.checkpoint_gb[candidates.job[fitting]])
+        second = candidates.check(view, alone[fitting] / crowd, int(room.free_gpus[site]), fitting)
+        chosen = fitting[second.feasible]
+        crowded = np.flatnonzero(~second.feasible)
+        audit.add(candidates, fitting[crowded], second, crowded)
     room.take(site, n_gpus[chosen])
     room.leave(candidates.source[chosen], n_gpus[chosen])
 
@@ -267,11 +274,11 @@ def _choose(view: View, room: Room, candidates: _Candidates, audit: _Audit) -> I
     welcome = candidates.power_mw <= headroom - booked
     refused = np.flatnonzero(~first.feasible & welcome)
     audit.add(candidates, refused, first, refused)
-    crowded = np.flatnonzero(~second.feasible)
-    audit.add(candidates, fitting[crowded], second, crowded)
     missing = n_gpus - room.free_gpus[site]
-    cut = np.setdiff1d(able[(missing[able] > 0) & welcome[able]], fitting)
-    audit.add_rows(candidates, cut, np.full(cut.size, CAPACITY), -missing[cut].astype(np.float64))
+    cut = able[(missing[able] > 0) & welcome[able]]
+    if cut.size:
+        cut = np.setdiff1d(cut, fitting)
+        audit.add_rows(candidates, cut, np.full(cut.size, CAPACITY), -missing[cut].astype(np.float64))
     return candidates.job[chosen]
 
 

@@ -70,7 +70,8 @@ def fill(
         Site of each job, -1 where it found none.
     """
     site_of = np.full(len(n_gpus), -1, dtype=np.int64)
-    for site in order:
+    some: BoolArray = np.any(eligible, axis=0)
+    for site in order[some[order]]:
         if room.free_gpus[site] <= 0 or (within_headroom and room.headroom_p_mw[site] <= 0.0):
             continue
         job = np.flatnonzero((site_of < 0) & eligible[:, site])
