@@ -5,6 +5,7 @@ from __future__ import annotations
 from twin.batch import BatchOutcome, run_batch
 from twin.batch_model import Batch, load_batch
 from twin.chances import FeasibilityChance, feasibility_chance
+from twin.domain_figure import feasible_share, plot_feasibility
 from twin.feasibility import Feasibility, feasibility
 from twin.policies import POLICIES
 from twin.report import write_report
@@ -25,9 +26,11 @@ __all__ = [
     "Scenario",
     "feasibility",
     "feasibility_chance",
+    "feasible_share",
     "load_batch",
     "load_scenario",
     "open_result",
+    "plot_feasibility",
     "run",
     "run_batch",
     "write_report",
