@@ -123,7 +123,7 @@ def make_view(
         migration=inputs.migration,
         theta=inputs.theta,
         alpha=inputs.alpha,
-        rng=np.random.default_rng([inputs.seed, state.tick]),
+        seed=(inputs.seed, state.tick),
     )
 
 
@@ -145,7 +145,25 @@ def _site_view(inputs: SimulationInputs, published: Published, used: Usage) -> S
     )
 
 
+_NO_ROWS, _NO_VALUES, _NO_FLAGS = np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.bool_)
+_NO_JOBS = JobView(
+    job=_NO_ROWS,
+    site=_NO_ROWS,
+    origin=_NO_ROWS,
+    n_gpus=_NO_ROWS,
+    remaining_gpu_h=_NO_VALUES,
+    checkpoint_gb=_NO_VALUES,
+    deadline_s=_NO_VALUES,
+    submit_s=_NO_VALUES,
+    migratable=_NO_FLAGS,
+    pausable=_NO_FLAGS,
+    work_gpu_h=_NO_VALUES,
+)
+
+
 def _job_view(inputs: SimulationInputs, state: State, job: IntArray, now_s: float) -> JobView:
+    if not job.size:
+        return _NO_JOBS
     table, site = inputs.table, state.site[job]
     ran_h = np.where(state.phase[job] == RUNNING, now_s - state.run_from_s[job], 0.0) / S_PER_H
     done = state.done_gpu_h[job] + ran_h * table.n_gpus[job] * inputs.sites.rel_throughput[site]

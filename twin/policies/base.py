@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -141,8 +142,8 @@ class View:
         Time of a move.
     theta, alpha : float
         Window threshold and largest share of a window that a move may take.
-    rng : numpy.random.Generator
-        The policy's own random stream for this tick.
+    seed : tuple of int
+        Seed of the policy's own random stream for this tick.
     """
 
     now_s: float
@@ -159,7 +160,12 @@ class View:
     migration: MigrationModel
     theta: float
     alpha: float
-    rng: np.random.Generator
+    seed: tuple[int, ...]
+
+    @cached_property
+    def rng(self) -> np.random.Generator:
+        """The policy's own random stream for this tick."""
+        return np.random.default_rng(self.seed)
 
 
 def _no_jobs() -> IntArray:
