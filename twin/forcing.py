@@ -268,7 +268,21 @@ def _read_place(entry: WeatherFile, time: pd.DatetimeIndex) -> xr.Dataset:
         if name is not None
     ]
     joined = parts[0] if len(parts) == 1 else merge_solar_wind(parts[0], parts[1], on_mismatch="wrap")
-    return joined if _covers(joined, time) else wrap_year(joined)
+    if _covers(joined, time):
+        return joined
+    _check_span(entry, joined, time)
+    return wrap_year(joined)
+
+
+def _check_span(entry: WeatherFile, data: xr.Dataset, time: pd.DatetimeIndex) -> None:
+    """Refuse a file of the run's own dates that lacks some of them; a whole year can be laid on any."""
+    index = to_utc_index(data)
+    end, needed_end = index[-1] + pd.Timedelta(step_of(data)), time[-1] + (time[1] - time[0])
+    if index[0] < needed_end and end > time[0] and end - index[0] < pd.Timedelta(days=365):
+        what = f"holds {index[0].isoformat()} to {end.isoformat()}, the run needs {time[0].isoformat()} to "
+        what += needed_end.isoformat()
+        remedy = "give a longer file (history and drain count), a whole year, or a shorter run"
+        raise InputError("weather files", [Finding(f"weather.files {entry.site!r}", what, remedy)])
 
 
 def _covers(data: XarrayT, time: pd.DatetimeIndex) -> bool:
@@ -302,8 +316,12 @@ def _on_axis(data: XarrayT, weather: xr.Dataset, grid: Grid, time: pd.DatetimeIn
     """
     step, wanted = pd.Timedelta(step_of(data)), time[1] - time[0]
     if step < wanted and wanted % step == pd.Timedelta(0):
+        if _covers(data, time):
+            # Blocks are counted from the first stamp, which must be the run's and not the file's.
+            index = to_utc_index(data)
+            data = data.isel(time=(index >= time[0]) & (index < time[-1] + wanted))
         data = resample_mean(data, int(wanted.total_seconds()))
-    if _covers(data, time) and time.isin(to_utc_index(data)).all():
+    if time.isin(to_utc_index(data)).all():
         here = data.sel(time=to_xarray_time(time))
         here.attrs["calendar"] = "its own dates"
         return here

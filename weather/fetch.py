@@ -197,9 +197,9 @@ def _query(
 def _name_findings(fill: Sequence[str], accept: Sequence[str]) -> list[Finding]:
     """Return which fills and checks there are not."""
     findings = Findings()
-    for name in fill:
-        if name not in FILLS:
-            findings.add("fill", f"no fill {name!r}", f"use {', '.join(FILLS)}")
+    for name in [fill] if isinstance(fill, str) else fill:
+        if name not in FILLS or isinstance(fill, str):
+            findings.add("fill", f"no fill {name!r}", f"use {', '.join(FILLS)}, in a sequence")
     for name in accept:
         if name not in ACCEPTABLE_CHECKS:
             findings.add("accept", f"no check {name!r}", f"use {', '.join(ACCEPTABLE_CHECKS)}")

@@ -42,10 +42,11 @@ def fill_missing(ds: xr.Dataset, fills: Sequence[str]) -> xr.Dataset:
         A new dataset; `attrs["fills"]` says which fill set how many values. What no fill reaches stays
         missing.
     """
-    unknown = [name for name in fills if name not in FILLS]
+    named = [fills] if isinstance(fills, str) else list(fills)
+    unknown = [name for name in named if name not in FILLS or isinstance(fills, str)]
     if unknown:
-        names = ", ".join(FILLS)
-        raise InputError("fill", [Finding("fill", f"no fill {name!r}", f"use {names}") for name in unknown])
+        remedy = f"use {', '.join(FILLS)}, in a sequence"
+        raise InputError("fill", [Finding("fill", f"no fill {name!r}", remedy) for name in unknown])
     for name in fills:
         filled = FILLS[name](ds)
         note = f"{name}: {_difference(ds, filled)}"

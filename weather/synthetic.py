@@ -22,7 +22,7 @@ from weather._types import FloatArray
 from weather.climate import US_SOUTHWEST, Climate
 from weather.errors import Findings
 from weather.irradiance import clear_sky_ghi, extra_radiation, split_ghi, sun_position
-from weather.timeaxis import interval_midpoint, to_xarray_time
+from weather.timeaxis import interval_midpoint, to_xarray_time, utc_instant
 from weather.variables import check_dataset, with_metadata
 
 __all__ = ["SYNTHETIC_HEIGHTS_M", "synthesize"]
@@ -136,7 +136,7 @@ def _checked(
     if not _is_seed(seed):
         findings.add("seed", f"{seed!r}", "give an integer >= 0")
     step_s = _step_seconds(step, findings)
-    first, last = (_instant(name, value, findings) for name, value in (("start", start), ("end", end)))
+    first, last = (utc_instant(name, value, findings) for name, value in (("start", start), ("end", end)))
     if step_s and first is not None and last is not None:
         for name, instant in (("start", first), ("end", last)):
             if (instant - instant.normalize()) % pd.Timedelta(step_s, unit="s"):
@@ -193,19 +193,6 @@ def _step_seconds(step: int | str, findings: Findings) -> int:
         )
         return 0
     return int(seconds)
-
-
-def _instant(name: str, value: str | pd.Timestamp, findings: Findings) -> pd.Timestamp | None:
-    """Return a UTC instant, or None with a finding."""
-    try:
-        instant = pd.Timestamp(value)
-    except (ValueError, TypeError):
-        findings.add(name, f"{value!r} is no time", "write 2020-01-01T00:00Z")
-        return None
-    if instant.tzinfo is None:  # NaT has none either
-        findings.add(name, f"{value!s} has no zone", "write 2020-01-01T00:00Z or ...-08:00")
-        return None
-    return instant.tz_convert("UTC")
 
 
 class _Generator:

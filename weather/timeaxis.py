@@ -226,6 +226,20 @@ def interval_midpoint(time: TimeLike) -> pd.DatetimeIndex:
     return to_utc_index(time) + pd.Timedelta(step_of(time)) / 2
 
 
+def utc_instant(name: str, value: str | pd.Timestamp, findings: Findings) -> pd.Timestamp | None:
+    """Return an instant in UTC, or None with a finding about the argument `name`."""
+    try:
+        instant = pd.Timestamp(value)
+        if instant.tzinfo is not None:
+            return instant.as_unit("ns").tz_convert("UTC")
+    except (ValueError, TypeError, OverflowError):
+        findings.add(name, f"{value!r} is no time of the years 1678 to 2261", "write 2020-01-01T00:00Z")
+        return None
+    # Not a time (NaT) has no zone either.
+    findings.add(name, f"{value!s} has no zone", "write 2020-01-01T00:00Z or ...-08:00")
+    return None
+
+
 def resample_mean(obj: XarrayT, step_s: int) -> XarrayT:
     """Average to a coarser step; NaN in a block makes the block NaN.
 

@@ -104,8 +104,12 @@ OWN_TABLE = {
 }
 
 
-def test_a_table_of_the_user_s_own_drives_the_run_on_its_own_dates(tmp_path: Path) -> None:
-    path = plain_weather(tmp_path, "2020-03-10T00:00", 48 * 10, "30min")
+# The second one begins and ends in the middle of an hour: blocks are the run's, and not the file's.
+@pytest.mark.parametrize(("start", "periods"), [("2020-03-10T00:00", 480), ("2020-03-09T23:30", 482)])
+def test_a_table_of_the_user_s_own_drives_the_run_on_its_own_dates(
+    tmp_path: Path, start: str, periods: int
+) -> None:
+    path = plain_weather(tmp_path, start, periods, "30min")
     files = [{"site": "own", "solar": str(path), "solar_read": OWN_TABLE}]
     scenario = scenario_file(tmp_path, grids=[{"weather": {"source": "files", "files": files}}])
     assert main(["run", str(scenario), "-o", str(tmp_path / "out"), "--no-progress"]) == 0
@@ -113,6 +117,13 @@ def test_a_table_of_the_user_s_own_drives_the_run_on_its_own_dates(tmp_path: Pat
     assert weather.attrs["calendar"] == "its own dates"
     assert weather["ghi"].sel(time="2020-03-16T15:00").item() == 800.0
     assert weather["ghi"].sel(time="2020-03-16T14:00").item() == 0.0
+
+
+def test_a_table_that_ends_too_early_is_told_which_dates_are_needed(tmp_path: Path, said: Say) -> None:
+    path = plain_weather(tmp_path, "2020-03-10T00:00", 48 * 6, "30min")
+    files = [{"site": "own", "solar": str(path), "solar_read": OWN_TABLE}]
+    scenario = scenario_file(tmp_path, grids=[{"weather": {"source": "files", "files": files}}])
+    refused(tmp_path, scenario, said, "holds 2020-03-10T00:00:00+00:00 to 2020-03-16T00:00", "the run needs")
 
 
 def test_what_a_table_needs_to_say_is_asked_for_and_unknown_readers_are_refused(

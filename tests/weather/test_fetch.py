@@ -11,7 +11,7 @@ import pytest
 from tests.weather.feed_answers import ANSWERS, open_meteo
 from tests.weather.fetching import END, HERE, KEYS, START, TWO, Feeds
 from tests.weather.sky import ALTITUDE, difference
-from weather import FEED_NOTES, FEEDS, check_dataset, fetch_findings, read, time_axis
+from weather import FEED_NOTES, FEEDS, InputError, check_dataset, fetch, fetch_findings, read, time_axis
 
 HTTP = list(ANSWERS)
 HOURS = pd.date_range(START, END, freq="h", inclusive="left")
@@ -221,3 +221,15 @@ def test_hours_may_be_stated_in_any_zone() -> None:
     assert not fetch_findings("open_meteo", HERE, "2013-03-04T00:00-06:00", time_axis(END, 2, 3600)[0])
     (finding,) = fetch_findings("open_meteo", HERE, "2013-03-04T00:00+05:45", END)
     assert str(finding) == "start: 2013-03-03 18:15:00+00:00 is not a whole hour in UTC; round it"
+
+
+def test_years_no_clock_holds_and_broken_addresses_are_refused() -> None:
+    here = pd.DataFrame([{"latitude": 35.0, "longitude": -117.0}], index=["mojave"])
+    for start, end in (
+        ("1500-01-01T00:00Z", "1500-01-03T00:00Z"),
+        ("2999-01-01T00:00Z", "2999-01-03T00:00Z"),
+    ):
+        with pytest.raises(InputError, match="is no time of the years 1678 to 2261"):
+            fetch("nasa_power", here, start, end)
+    with pytest.raises(InputError, match="base_url: no address of a server"):
+        fetch("nasa_power", here, "2020-01-01T00:00Z", "2020-01-03T00:00Z", base_url="http://[")

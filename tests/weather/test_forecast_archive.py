@@ -136,3 +136,24 @@ def test_times_of_use_must_rise() -> None:
     told = archived_days(hourly(72), issued_before=NOON)
     with pytest.raises(InputError, match="must be rising"):
         latest(told, pd.DatetimeIndex([]).tz_localize("UTC"), HOURS)
+
+
+def test_clocks_names_and_durations_that_cannot_be_are_refused() -> None:
+    series = hourly(72)
+    with pytest.raises(InputError, match=r"(?s)series: has no name.*utc_offset_h: 504.0 h is no clock"):
+        archived_days(series.rename(None), issued_before=NOON, utc_offset_h=504.0)
+    with pytest.raises(InputError, match="issued_before: NaT is no duration"):
+        archived_days(series, issued_before=pd.NaT)  # type: ignore[arg-type]
+    told = archived_days(series, issued_before=NOON)
+    use = pd.DatetimeIndex(["2020-01-01T12:00Z"])
+    with pytest.raises(InputError, match="rising in equal steps"):
+        latest(told, use, pd.to_timedelta([0, 1, 3], unit="h"))
+
+
+def test_runs_told_in_several_zones_are_put_in_order() -> None:
+    series = hourly(72).to_dataset()
+    early, late = pd.Timestamp("2020-01-01T01:00-08:00"), pd.Timestamp("2020-01-01T10:00Z")
+    told = archived_runs({late: series, early: series})
+    np.testing.assert_array_equal(
+        told["init_time"], np.array(["2020-01-01T09:00", "2020-01-01T10:00"], dtype="datetime64[ns]")
+    )

@@ -187,3 +187,61 @@ def test_a_clear_sky_is_dark_at_night_and_bright_at_noon() -> None:
     assert int((~dark.sel(site="mojave")).sum()) == 11
     with pytest.raises(InputError, match="altitude"):
         clear_sky(SITES.drop(columns="altitude"), time)
+
+
+def two_units(values: list[float], order: str = "ab") -> xr.DataArray:
+    """Six hours of unit a, and twice as much of unit b."""
+    time = pd.date_range("2020-06-01", periods=len(values), freq="h")
+    data = {"a": values, "b": [2.0 * value for value in values]}
+    columns = np.array([data[unit] for unit in order]).T
+    return xr.DataArray(columns, {"time": time, "unit": list(order)}, ("time", "unit"), name="available_p_mw")
+
+
+HOUR = pd.to_timedelta([0, 1], unit="h")
+
+
+def test_a_clear_sky_in_another_order_is_the_same_sky() -> None:
+    actual, clear = two_units([4.0, 8.0, 8.0, 8.0, 8.0]), [8.0, 10.0, 12.0, 14.0, 16.0]
+    init = pd.DatetimeIndex(["2020-06-01T02:00Z"])
+    one = smart_persistence(actual, two_units(clear), init, HOUR)
+    other = smart_persistence(actual, two_units(clear, "ba"), init, HOUR)
+    xr.testing.assert_identical(one, other)
+    # The last known hour had 0.8 of a clear sky: 0.8 x 12 and 0.8 x 14, and twice that for b.
+    np.testing.assert_allclose(one["available_p_mw"][0, :, 0], [[9.6, 19.2], [11.2, 22.4]])
+
+
+def test_a_clear_sky_of_other_plants_is_refused() -> None:
+    actual, init = two_units([4.0, 8.0, 8.0, 8.0]), pd.DatetimeIndex(["2020-06-01T02:00Z"])
+    clear = two_units([8.0, 10.0, 12.0, 14.0])
+    with pytest.raises(InputError, match=r"(?s)clear: lacks unit \['b'\].*clear: has unknown unit \['q'\]"):
+        smart_persistence(actual, clear.assign_coords(unit=["a", "q"]), init, HOUR)
+    with pytest.raises(InputError, match="lacks unit"):
+        smart_persistence(actual, clear.sel(unit=["a"]), init, HOUR)
+    with pytest.raises(InputError, match=r"(?s)least: -1.0.*clear: 8 values are negative.*is 0 throughout"):
+        smart_persistence(actual, -clear, init, HOUR, least=-1.0)
+
+
+def test_where_the_sun_never_shines_nothing_is_forecast() -> None:
+    actual, clear = two_units([4.0, 8.0, 8.0, 8.0]), two_units([8.0, 10.0, 12.0, 14.0])
+    dark = actual.where(actual["unit"] == "a", 0.0)
+    sky = clear.where(clear["unit"] == "a", 0.0)
+    told = smart_persistence(dark, sky, pd.DatetimeIndex(["2020-06-01T02:00Z"]), HOUR)
+    np.testing.assert_allclose(told["available_p_mw"][0, :, 0], [[9.6, 0.0], [11.2, 0.0]])
+
+
+def test_what_is_no_duration_number_or_value_is_refused_in_words() -> None:
+    actual, init = two_units([4.0, 8.0, 8.0, 8.0]), pd.DatetimeIndex(["2020-06-01T02:00Z"])
+    with pytest.raises(InputError, match="is of type list"):
+        persistence(actual, init, [0, 1])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="holds NaT"):
+        persistence(actual, init, pd.to_timedelta([0, None], unit="h"))
+    with pytest.raises(InputError, match="period: NaT is no duration"):
+        persistence(actual, init, HOUR, period=pd.NaT)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="latency: NaT is no duration"):
+        persistence(actual, init, HOUR, latency=pd.NaT)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="2 values are NaN or infinite"):
+        persistence(actual.where(actual["time"] != actual["time"][1], np.inf), init, HOUR)
+    with pytest.raises(InputError, match=r"members: 1\.5"):
+        climatology(actual, init, HOUR, 1.5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="repeats labels of unit"):
+        persistence(actual.assign_coords(unit=["a", "a"]), init, HOUR)

@@ -155,3 +155,27 @@ def test_what_cannot_be_scored_is_refused() -> None:
     actual, made = pairs(4)
     with pytest.raises(InputError, match="is named 'load'"):
         forecast_scores(day_ahead(made), actual.rename("load"))
+
+
+def test_what_does_not_fit_the_forecast_is_refused() -> None:
+    time = pd.date_range("2020-06-01", periods=96, freq="h")
+    data = np.random.default_rng(1).uniform(1.0, 9.0, (96, 2))
+    actual = xr.DataArray(data, {"time": time, "unit": ["a", "b"]}, ("time", "unit"), name="available_p_mw")
+    init = pd.DatetimeIndex(time[24:72:6]).tz_localize("UTC")
+    told = persistence(actual, init, HOURS[:6])
+    rating = xr.DataArray([10.0, 20.0], {"unit": ["a", "b"]}, ("unit",))
+    # The order of labels says nothing: shares of each unit's own rating either way.
+    one = forecast_scores(told, actual, by=("unit",), capacity=rating)
+    other = forecast_scores(told, actual, by=("unit",), capacity=rating.isel(unit=[1, 0]))
+    xr.testing.assert_identical(one, other)
+    for options, match in (
+        ({"reference": told.isel(init_time=slice(4))}, "reference: has another init_time"),
+        ({"reference": told.isel(unit=[0])}, "reference: has another unit"),
+        ({"capacity": rating.isel(unit=[0])}, r"capacity: lacks unit \['b'\]"),
+        ({"capacity": rating.assign_coords(unit=["a", "q"])}, "capacity: has unknown unit"),
+        ({"capacity": rating * 0.0}, "capacity: has values that are 0"),
+        ({"by": ("site",)}, "by: 'site' is no dim of the scores"),
+        ({"where": (actual > 2.0).isel(unit=[0])}, "where: lacks unit"),
+    ):
+        with pytest.raises(InputError, match=match):
+            forecast_scores(told, actual, **options)  # type: ignore[arg-type]

@@ -321,3 +321,8 @@ def test_an_unknown_fill_lists_the_known_ones() -> None:
         InputError, match="no fill 'zero'; use sort, deduplicate, trim, out_of_range, night_offset, stuck"
     ):
         fill_missing(sunny(), ["zero"])
+
+
+def test_a_fill_given_as_a_string_is_told_to_be_a_sequence() -> None:
+    with pytest.raises(InputError, match="no fill 'trim'; use .*, in a sequence"):
+        fill_missing(xr.Dataset(), "trim")

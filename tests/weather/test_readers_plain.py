@@ -202,3 +202,8 @@ def test_any_label_step_and_clock_that_is_said_gives_the_same_steps(
     assert to_utc_index(ds).equals(left)
     expected = np.arange(48.0) + (0.5 if label == "instant" else 0.0)
     assert np.allclose(ds["temp_air"].values[:-1, 0], expected[:-1])
+
+
+def test_a_column_that_comes_twice_is_refused(path: Path) -> None:
+    text = "time,ghi [W/m2],ghi [W/m2]\n" + "".join(f"2020-01-01T0{k}:00Z,1,2\n" for k in range(4))
+    assert any("comes more than once" in finding for finding in findings_of(path, text, "csv", **ALL))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from weather.errors import Findings
+from weather.timeaxis import utc_instant
 
 __all__ = ["Place", "Query", "checked_places", "checked_span", "checked_url", "is_loopback"]
 
@@ -142,7 +143,7 @@ def checked_span(
     start: str | pd.Timestamp, end: str | pd.Timestamp, findings: Findings
 ) -> tuple[pd.Timestamp, pd.Timestamp] | None:
     """Return the hours wanted in UTC, or None with findings."""
-    first, last = _instant("start", start, findings), _instant("end", end, findings)
+    first, last = _hour("start", start, findings), _hour("end", end, findings)
     if first is None or last is None:
         return None
     if last - first < 2 * _HOUR:
@@ -150,25 +151,21 @@ def checked_span(
     return first, last
 
 
-def _instant(name: str, value: str | pd.Timestamp, findings: Findings) -> pd.Timestamp | None:
-    """Return an instant in UTC, or None with a finding."""
-    try:
-        instant = pd.Timestamp(value)
-    except (ValueError, TypeError):
-        findings.add(name, f"{value!r} is no time", "write 2020-01-01T00:00Z")
-        return None
-    if instant.tzinfo is None:  # NaT has none either
-        findings.add(name, f"{value!s} has no zone", "write 2020-01-01T00:00Z or ...-08:00")
-        return None
-    instant = instant.tz_convert("UTC")
-    if instant != instant.floor("h"):
+def _hour(name: str, value: str | pd.Timestamp, findings: Findings) -> pd.Timestamp | None:
+    """Return a whole hour in UTC, or None with a finding."""
+    instant = utc_instant(name, value, findings)
+    if instant is not None and instant != instant.floor("h"):
         findings.add(name, f"{instant} is not a whole hour in UTC", "round it")
     return instant
 
 
 def checked_url(base_url: str, carries_secret: bool, findings: Findings) -> str:
     """Return the base URL of another server without a slash at its end; findings if it is none, or unsafe."""
-    parts = urlsplit(base_url)
+    try:
+        parts = urlsplit(base_url)
+    except ValueError:
+        findings.add("base_url", "no address of a server", "write http://host:port or https://host/path")
+        return base_url
     if parts.scheme not in ("http", "https") or not parts.hostname:
         findings.add("base_url", "no address of a server", "write http://host:port or https://host/path")
     elif parts.username or parts.password or parts.query or parts.fragment:

@@ -14,7 +14,9 @@ from weather.forecasts.contract import (
     FORECAST_DIMS,
     NO_LATENCY,
     check_forecast,
+    check_latency,
     checked_series,
+    lead_findings,
     make_forecast,
 )
 from weather.timeaxis import step_of, to_utc_index, to_xarray_time
@@ -22,6 +24,8 @@ from weather.timeaxis import step_of, to_utc_index, to_xarray_time
 __all__ = ["archived_days", "archived_runs", "latest"]
 
 _DAY: Final = np.timedelta64(1, "D")
+_WEST_H, _EAST_H = -12.0, 14.0
+"""Clocks there are, from UTC. [h]"""
 
 
 def archived_days(
@@ -65,6 +69,7 @@ def archived_days(
     (np.datetime64('2019-12-31T20:00:00.000000000'), 0.0)
     """
     told = checked_series(series, "series")
+    _check_days(told, issued_before, utc_offset_h)
     step, time = step_of(told), told["time"].to_numpy().astype("datetime64[ns]")
     local = time + pd.Timedelta(hours=utc_offset_h).to_timedelta64()
     begins = np.flatnonzero(local == local.astype("datetime64[D]"))
@@ -74,8 +79,6 @@ def archived_days(
     if _DAY % step != np.timedelta64(0) or not len(begins):
         what = f"{len(time)} steps of {pd.Timedelta(step)} hold no whole day at UTC{utc_offset_h:+g} h"
         findings.add("time", what, "give whole days, and the clock in which they begin")
-    if issued_before < NO_LATENCY:
-        findings.add("issued_before", f"{issued_before}", "a day's forecast is issued before the day begins")
     findings.raise_if_any("archived forecast")
     values = told.to_numpy()[begins[:, None] + np.arange(per_day)][:, :, None]
     before = issued_before.to_timedelta64()
@@ -88,6 +91,20 @@ def archived_days(
         latency=latency,
         attrs={"method": "archived"},
     )
+
+
+def _check_days(series: xr.DataArray, issued_before: pd.Timedelta, utc_offset_h: float) -> None:
+    findings = Findings()
+    if series.name is None:
+        findings.add("series", "has no name", "name it, as in series.rename('load_p_mw')")
+    if not isinstance(issued_before, pd.Timedelta):
+        findings.add("issued_before", f"{issued_before!r} is no duration", "give a pandas.Timedelta")
+    elif issued_before < NO_LATENCY:
+        findings.add("issued_before", f"{issued_before}", "a day's forecast is issued before the day begins")
+    if not _WEST_H <= utc_offset_h <= _EAST_H:
+        what = f"{utc_offset_h} h is no clock on Earth"
+        findings.add("utc_offset_h", what, f"give hours from {_WEST_H:g} to {_EAST_H:g}")
+    findings.raise_if_any("archived forecast")
 
 
 def archived_runs(
@@ -122,9 +139,14 @@ def archived_runs(
     findings = Findings()
     if not runs:
         findings.add("runs", "none given", "give one at least")
+    for key in runs:
+        if not isinstance(key, pd.Timestamp) or key.tzinfo is None:
+            findings.add("runs", f"{key!r} is naive or no time", "give pandas.Timestamp in a stated zone")
     findings.raise_if_any("archived runs")
-    times = to_utc_index(pd.DatetimeIndex(sorted(runs)))
-    whole = [_members_of(runs[key], key) for key in sorted(runs)]
+    check_latency(latency)
+    ordered = sorted(runs)
+    times = to_utc_index(pd.DatetimeIndex([key.tz_convert("UTC") for key in ordered]))
+    whole = [_members_of(runs[key], key) for key in ordered]
     step, like = step_of(whole[0]), whole[0]
     for key, run in zip(times, whole, strict=True):
         _same_findings(f"run of {key:%Y-%m-%dT%H:%MZ}", run, like, step, findings)
@@ -162,8 +184,8 @@ def latest(forecast: xr.Dataset, times: pd.DatetimeIndex, lead_times: pd.Timedel
     times : DatetimeIndex
         Times of use, rising, in a stated zone.
     lead_times : TimedeltaIndex
-        Of which steps after a time of use to tell; their starts must be steps of the forecast. With 0 alone,
-        what is forecast for the very step.
+        Of which steps after a time of use to tell, evenly apart; their starts must be steps of the forecast.
+        With 0 alone, what is forecast for the very step.
 
     Returns
     -------
@@ -178,11 +200,12 @@ def latest(forecast: xr.Dataset, times: pd.DatetimeIndex, lead_times: pd.Timedel
         If a step is covered by no forecast that was published by then.
     """
     check_forecast(forecast)
-    findings = Findings()
+    findings = lead_findings(lead_times)
+    findings.raise_if_any("latest forecast")
     use = to_xarray_time(to_utc_index(times)).astype("datetime64[ns]")
     lead = lead_times.to_numpy().astype("timedelta64[ns]")
-    if not len(use) or (np.diff(use) <= np.timedelta64(0)).any() or not len(lead):
-        findings.add("times", "must be rising, at least one, and lead_times not empty", "sort them")
+    if not len(use) or (np.diff(use) <= np.timedelta64(0)).any():
+        findings.add("times", "must be rising, at least one", "sort them")
     findings.raise_if_any("latest forecast")
     runs, ahead = forecast["init_time"].to_numpy(), forecast.indexes["lead_time"]
     wanted = use[:, None] + lead

@@ -26,8 +26,11 @@ __all__ = [
     "TimeArray",
     "at_valid_time",
     "check_forecast",
+    "check_latency",
     "checked_series",
     "forecast_axes",
+    "labelled_like",
+    "lead_findings",
     "make_forecast",
 ]
 
@@ -48,10 +51,7 @@ def make_forecast(
     attrs: Mapping[str, str | float | int] | None = None,
 ) -> xr.Dataset:
     """Return values (init_time, lead_time, member, ...) as a forecast of a series `like`."""
-    findings = Findings()
-    if latency < NO_LATENCY:
-        findings.add("latency", f"{latency}", "a forecast is not published before it is made")
-    findings.raise_if_any("forecast")
+    check_latency(latency)
     init = to_xarray_time(init_times).astype("datetime64[ns]")
     lead = lead_times.to_numpy().astype("timedelta64[ns]")
     rest = [dim for dim in like.dims if dim not in ("time", *FORECAST_DIMS)]
@@ -65,6 +65,56 @@ def make_forecast(
         published_time=("init_time", init + latency.to_timedelta64()),
     )
     return told.assign_attrs({**(attrs or {}), "latency_s": latency.total_seconds()})
+
+
+def check_latency(latency: pd.Timedelta) -> None:
+    """Refuse what is no duration of 0 or more."""
+    findings = Findings()
+    if not isinstance(latency, pd.Timedelta):
+        findings.add("latency", f"{latency!r} is no duration", "give a pandas.Timedelta")
+    elif latency < NO_LATENCY:
+        findings.add("latency", f"{latency}", "a forecast is not published before it is made")
+    findings.raise_if_any("forecast")
+
+
+def labelled_like(other: xr.DataArray, series: xr.DataArray, what: str) -> xr.DataArray:
+    """Return an array whose labels beside time are in the order of those of a series.
+
+    Parameters
+    ----------
+    other : DataArray
+        Over some dims of `series`.
+    series : DataArray
+        Gives dims and their labels.
+    what : str
+        Name of `other` in messages.
+
+    Raises
+    ------
+    InputError
+        For dims that `series` does not have, and labels that one has and the other lacks: all at once.
+    """
+    findings, chosen = Findings(), {}
+    for dim in other.dims:
+        if dim == "time":
+            continue
+        if dim not in series.dims:
+            findings.add(what, f"has the dim {dim!r}", f"give it over {', '.join(map(str, series.dims))}")
+        elif dim in series.indexes and dim in other.indexes:
+            wanted, found = series.indexes[dim], other.indexes[dim]
+            for text, odd in (
+                ("lacks", wanted.difference(found)),
+                ("has unknown", found.difference(wanted)),
+                ("repeats", found[found.duplicated()].unique()),
+            ):
+                if len(odd):
+                    findings.add(what, f"{text} {dim} {list(odd[:_N_SHOWN])}", "give each label once")
+            chosen[dim] = wanted
+        elif series.sizes[dim] != other.sizes[dim]:
+            sizes = f"{other.sizes[dim]} {dim}, the series {series.sizes[dim]}"
+            findings.add(what, f"has {sizes}", "give as many, with labels")
+    findings.raise_if_any("forecast")
+    return other.sel(chosen)
 
 
 def check_forecast(forecast: xr.Dataset) -> None:
@@ -92,7 +142,7 @@ def check_forecast(forecast: xr.Dataset) -> None:
     init, lead = forecast.indexes["init_time"], forecast.indexes["lead_time"]
     if not isinstance(init, pd.DatetimeIndex) or not (init.is_monotonic_increasing and init.is_unique):
         findings.add("init_time", "must be instants in UTC, rising", "sort them, each once")
-    findings.extend(_lead_findings(lead))
+    findings.extend(lead_findings(lead))
     findings.raise_if_any("forecast")
     sums = init.to_numpy()[:, None] + lead.to_numpy()
     if "valid_time" not in forecast.coords or not np.array_equal(forecast["valid_time"], sums):
@@ -160,8 +210,12 @@ def checked_series(series: xr.DataArray, what: str) -> xr.DataArray:
     findings = Findings()
     if "time" not in series.dims:
         findings.add(what, f"dims {series.dims}, expected time among them", "give a series over time")
-    elif bool(series.isnull().any()):
-        findings.add(what, f"{int(series.isnull().sum())} values are NaN", "fill them by name")
+    elif not bool(np.isfinite(series).all()):
+        count = int((~np.isfinite(series)).sum())
+        findings.add(what, f"{count} values are NaN or infinite", "fill them by name")
+    for dim in series.dims:
+        if dim in series.indexes and series.indexes[dim].has_duplicates:
+            findings.add(what, f"repeats labels of {dim}", "keep one of each")
     findings.raise_if_any("forecast")
     step_of(series)
     return series.transpose("time", ...)
@@ -172,9 +226,9 @@ def forecast_axes(
 ) -> tuple[TimeArray, npt.NDArray[np.timedelta64], np.timedelta64]:
     """Return init times, lead times and step of a forecast on the steps of a series; refuse others."""
     findings, step = Findings(), step_of(series)
-    findings.extend(_lead_findings(lead_times))
+    findings.extend(lead_findings(lead_times))
     init = to_xarray_time(to_utc_index(init_times)).astype("datetime64[ns]")
-    if not len(init) or (np.diff(init) <= np.timedelta64(0)).any():
+    if not len(init) or np.isnat(init).any() or (np.diff(init) <= np.timedelta64(0)).any():
         findings.add("init_times", "must be rising, at least one", "sort them, each once")
     findings.raise_if_any("forecast")
     lead = lead_times.to_numpy().astype("timedelta64[ns]")
@@ -195,11 +249,14 @@ def _require_same_step(step: np.timedelta64, lead: pd.TimedeltaIndex) -> None:
     findings.raise_if_any("forecast")
 
 
-def _lead_findings(lead: pd.Index) -> Findings:
+def lead_findings(lead: pd.Index) -> Findings:
     """Return what is wrong with lead times."""
     findings = Findings()
     if not isinstance(lead, pd.TimedeltaIndex):
-        findings.add("lead_time", f"is of type {lead.dtype}, expected timedelta64", "give it as a duration")
+        kind = getattr(lead, "dtype", type(lead).__name__)
+        findings.add("lead_time", f"is of type {kind}, expected timedelta64", "give a pandas.TimedeltaIndex")
+    elif lead.hasnans:
+        findings.add("lead_time", "holds NaT", "leave it out")
     elif not len(lead) or lead[0] < NO_LATENCY or len(set(np.diff(lead))) > 1 or not lead.is_unique:
         findings.add("lead_time", "must be rising in equal steps from 0 or later", "resample it")
     elif not lead.is_monotonic_increasing:

@@ -18,6 +18,7 @@ from weather.forecasts.contract import (
     TimeArray,
     checked_series,
     forecast_axes,
+    labelled_like,
     make_forecast,
     positions,
 )
@@ -72,8 +73,11 @@ def persistence(
     """
     series = checked_series(actual, "actual")
     init, lead, step = forecast_axes(series, init_times, lead_times)
-    after = step if period is None else period.to_timedelta64().astype("timedelta64[ns]")
     findings = Findings()
+    if period is not None and not isinstance(period, pd.Timedelta):
+        findings.add("period", f"{period!r} is no duration", "give a pandas.Timedelta")
+        findings.raise_if_any("persistence")
+    after = step if period is None else period.to_timedelta64().astype("timedelta64[ns]")
     if after <= np.timedelta64(0) or after % step != np.timedelta64(0):
         findings.add("period", f"{period}", f"give a multiple of the step {pd.Timedelta(step)}")
     findings.raise_if_any("persistence")
@@ -122,18 +126,23 @@ def smart_persistence(
     Raises
     ------
     InputError
-        If no step before an `init_time` tells of the sky, or axes do not fit.
+        If no step before an `init_time` tells of the sky, `clear` is negative, or 0 throughout where `actual`
+        is not, or axes do not fit.
     """
     series = checked_series(actual, "actual")
-    cloudless = checked_series(clear, "clear").transpose(*series.dims)
+    cloudless = _clear_sky(clear, series)
     init, lead, step = forecast_axes(series, init_times, lead_times)
     sky = cloudless.to_numpy()
     known = sky[positions(cloudless, series["time"].to_numpy(), "clear")]
     values = series.to_numpy()
-    is_lit = known >= least * sky.max(axis=0)
+    brightest = sky.max(axis=0)
+    _check_clear(least, sky, values, brightest)
+    is_lit = (known >= least * brightest) & (known > 0.0)
     ratio = np.where(is_lit, values / np.where(is_lit, known, 1.0), np.nan)
     row = np.where(is_lit, np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1)), -1)
     newest = np.maximum.accumulate(row, axis=0)[positions(series, init - step, "actual")]
+    # Where the sun never shines nothing tells of the sky, and nothing has to: the forecast is 0.
+    newest, ratio = np.where(brightest > 0.0, newest, 0), np.where(brightest > 0.0, ratio, 0.0)
     findings = Findings()
     if (newest < 0).any():
         first = pd.Timestamp(init[int(np.argmax((newest < 0).reshape(len(init), -1).any(axis=1)))])
@@ -154,6 +163,26 @@ def smart_persistence(
         latency=latency,
         attrs={"method": "smart_persistence"},
     )
+
+
+def _clear_sky(clear: xr.DataArray, series: xr.DataArray) -> xr.DataArray:
+    """Return the clear sky with the labels of a series, in its order."""
+    cloudless, findings = checked_series(clear, "clear"), Findings()
+    if set(cloudless.dims) != set(series.dims):
+        findings.add("clear", f"dims {cloudless.dims}", f"give it over {', '.join(map(str, series.dims))}")
+    findings.raise_if_any("smart persistence")
+    return labelled_like(cloudless, series, "clear").transpose(*series.dims)
+
+
+def _check_clear(least: float, sky: FloatArray, values: FloatArray, brightest: FloatArray) -> None:
+    findings = Findings()
+    if not 0.0 < least <= 1.0:
+        findings.add("least", f"{least} is outside 0 to 1", "give a share above 0")
+    if (sky < 0.0).any():
+        findings.add("clear", f"{int((sky < 0.0).sum())} values are negative", "it is 0 at night")
+    if ((brightest <= 0.0) & (values.max(axis=0) > 0.0)).any():
+        findings.add("clear", "is 0 throughout where actual is not", "give the clear sky of the same plants")
+    findings.raise_if_any("smart persistence")
 
 
 def climatology(
@@ -197,8 +226,8 @@ def climatology(
     nearest = int(-(-(lead[-1] + step) // _DAY))
     most = (init + lead[0] - start) // _DAY
     findings = Findings()
-    if members < 1:
-        findings.add("members", f"{members}", "give one at least")
+    if members < 1 or members != int(members):
+        findings.add("members", f"{members!r}", "give a whole number, one at least")
     elif (most - nearest + 1 < members).any():
         what = f"{max(int(most[0]) - nearest + 1, 0)} days known at {pd.Timestamp(init[0])}Z"
         findings.add("history", what, f"{members} are needed: give a longer history, or begin later")

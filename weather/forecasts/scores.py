@@ -19,7 +19,7 @@ import xarray as xr
 
 from weather._types import FloatArray
 from weather.errors import Findings
-from weather.forecasts.contract import at_valid_time
+from weather.forecasts.contract import at_valid_time, labelled_like
 
 __all__ = ["crps", "forecast_scores", "reliability"]
 
@@ -170,12 +170,38 @@ def forecast_scores(
     InputError
         For axes that do not match, or NaN.
     """
-    counted = None if where is None else at_valid_time(where.astype(float), forecast) > 0.5
-    told = _scored(forecast, actual, capacity, counted, tuple(by))
+    kept = tuple(by)
+    _check_scored(forecast, actual, kept, capacity, reference)
+    scale = None if capacity is None else labelled_like(capacity, actual, "capacity")
+    counts = None if where is None else labelled_like(where.astype(float), actual, "where")
+    counted = None if counts is None else at_valid_time(counts, forecast) > 0.5
+    told = _scored(forecast, actual, scale, counted, kept)
     if reference is not None:
-        base = _scored(reference, actual, capacity, counted, tuple(by))
+        base = _scored(reference, actual, scale, counted, kept)
         told["skill"] = 1.0 - told["crps"] / base["crps"]
     return told
+
+
+def _check_scored(
+    forecast: xr.Dataset,
+    actual: xr.DataArray,
+    by: tuple[Hashable, ...],
+    capacity: xr.DataArray | None,
+    reference: xr.Dataset | None,
+) -> None:
+    """Refuse dims, capacities and references that do not fit, all at once."""
+    findings = Findings()
+    dims = ("init_time", "lead_time", *(dim for dim in actual.dims if dim != "time"))
+    for dim in by:
+        if dim not in dims:
+            findings.add("by", f"{dim!r} is no dim of the scores", f"use some of {', '.join(map(str, dims))}")
+    if capacity is not None and not bool((np.isfinite(capacity) & (capacity > 0.0)).all()):
+        findings.add("capacity", "has values that are 0, negative or not finite", "leave those units out")
+    others = forecast.indexes if reference is None else reference.indexes
+    for dim in dims:
+        if dim in forecast.indexes and not (dim in others and others[dim].equals(forecast.indexes[dim])):
+            findings.add("reference", f"has another {dim} than the forecast", "score both over the same")
+    findings.raise_if_any("forecast scores")
 
 
 def _scored(

@@ -8,6 +8,7 @@ Parquet column under "units". Stamps with an offset (...Z, ...+02:00) state thei
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 from collections.abc import Mapping
@@ -95,6 +96,10 @@ def parse_csv(text: str, options: ReadOptions, subject: str) -> xr.Dataset:
     if not rows:
         findings.raise_if_any(subject)
     frame = pd.read_csv(io.StringIO("\n".join([lines[0], *rows])), dtype=str, skipinitialspace=True)
+    # A name that comes twice would be renamed, and its second column silently left out.
+    named = pd.Index([name.strip() for name in next(csv.reader(lines[:1]), [])])
+    for name in named[named.duplicated()].unique():
+        findings.add(f"column {name!r}", "comes more than once", "keep one of them")
     return _dataset(frame, {}, "csv", options, subject, findings)
 
 
