@@ -324,5 +324,5 @@ def test_an_unknown_fill_lists_the_known_ones() -> None:
 
 
 def test_a_fill_given_as_a_string_is_told_to_be_a_sequence() -> None:
-    with pytest.raises(InputError, match="no fill 'trim'; use .*, in a sequence"):
+    with pytest.raises(InputError, match=r"no fill 'trim'; use .*, in a sequence"):
         fill_missing(xr.Dataset(), "trim")
