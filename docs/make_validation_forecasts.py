@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import matplotlib as mpl
@@ -18,6 +17,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from docs.pages import DOCS, fill_page, numbers_right
 from weather import (
     ErrorModel,
     archived_days,
@@ -33,7 +33,6 @@ from weather import (
 )
 from weather.calibration import recorded
 
-DOCS = Path(__file__).parent
 NAME: Final = "available_p_mw"
 TECHNOLOGIES: Final = {"wind": "wind", "pv": "PV", "rtpv": "PV on roofs"}
 UTC_OFFSET_H: Final = -8.0
@@ -96,6 +95,7 @@ def main() -> None:
             "leads": pd.DataFrame(leads),
             "reliability": pd.DataFrame(spread),
         },
+        numbers_right,
     )
     draw(curves, ranks)
 
@@ -267,29 +267,6 @@ def draw(curves: Mapping[str, pd.DataFrame], ranks: Mapping[str, np.ndarray]) ->
     handles, labels = axes[0, 1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3)
     figure.savefig(DOCS / "figures" / "forecasts.svg", metadata={"Date": None})
-
-
-def fill_page(name: str, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Replace what stands between the markers of a page."""
-    path = DOCS / name
-    text = path.read_text(encoding="utf-8")
-    for label, table in tables.items():
-        begin, end = f"<!-- {label}: begin -->", f"<!-- {label}: end -->"
-        head, found, rest = text.partition(begin)
-        _, closed, tail = rest.partition(end)
-        if not (found and closed):
-            raise ValueError(f"{path}: no markers {begin} and {end}")
-        text = f"{head}{begin}\n{markdown(table)}\n{end}{tail}"
-    path.write_text(text, encoding="utf-8")
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """A table as Markdown, texts to the left."""
-    rule = [" --- |" if not pd.api.types.is_numeric_dtype(dtype) else " ---: |" for dtype in table.dtypes]
-    lines = ["| " + " | ".join(map(str, table.columns)) + " |", "|" + "".join(rule)]
-    for row in table.itertuples(index=False):
-        lines.append("| " + " | ".join(str(value) for value in row) + " |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

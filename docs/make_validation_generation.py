@@ -8,7 +8,6 @@ needs the measured data that `CURTAILMENT_TWIN_DATA` names (see `weather.data_pa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -17,6 +16,7 @@ import pvlib
 import xarray as xr
 from matplotlib.figure import Figure
 
+from docs.pages import DOCS, fill_page, first_left
 from weather import (
     DECOMPOSITION_MODELS,
     data_path,
@@ -35,7 +35,6 @@ from weather.pv import optimal_tilt
 from weather.shear import hub_wind_speed, scaled_wind_speed
 from weather.turbines import library_curve
 
-DOCS = Path(__file__).parent
 FOLDER = "weather_nrel_2013"
 SITES = {
     "McCamey TX": (
@@ -74,10 +73,12 @@ def main() -> None:
             "shear": shear(windy),
             "split": decomposition(weather),
         },
+        first_left,
     )
     fill_page(
         "generation.md",
         {"pv-choices": pv_choices(weather), "wind-choices": wind_choices(windy), "clipping": clipping()},
+        first_left,
     )
     draw_shear(windy)
     draw_months(weather)
@@ -408,28 +409,6 @@ def draw_months(weather: Mapping[str, xr.Dataset]) -> None:
 def save(figure: Figure, name: str) -> None:
     """Write a figure that is the same whenever it is drawn."""
     figure.savefig(DOCS / "figures" / f"{name}.svg", metadata={"Date": None})
-
-
-def fill_page(name: str, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Replace what stands between the markers of a page."""
-    path = DOCS / name
-    text = path.read_text(encoding="utf-8")
-    for label, table in tables.items():
-        begin, end = f"<!-- {label}: begin -->", f"<!-- {label}: end -->"
-        head, found, rest = text.partition(begin)
-        _, closed, tail = rest.partition(end)
-        if not (found and closed):
-            raise ValueError(f"{path}: no markers {begin} and {end}")
-        text = f"{head}{begin}\n{markdown(table)}\n{end}{tail}"
-    path.write_text(text, encoding="utf-8")
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """A table as Markdown, first column to the left."""
-    lines = ["| " + " | ".join(map(str, table.columns)) + " |", "| --- |" + " ---: |" * (table.shape[1] - 1)]
-    for row in table.itertuples(index=False):
-        lines.append("| " + " | ".join(str(value) for value in row) + " |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

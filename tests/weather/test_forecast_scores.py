@@ -168,11 +168,13 @@ def test_what_does_not_fit_the_forecast_is_refused() -> None:
     one = forecast_scores(told, actual, by=("unit",), capacity=rating)
     other = forecast_scores(told, actual, by=("unit",), capacity=rating.isel(unit=[1, 0]))
     xr.testing.assert_identical(one, other)
+    more = xr.DataArray([30.0, 20.0, 10.0], {"unit": ["c", "b", "a"]}, ("unit",))
+    xr.testing.assert_identical(one, forecast_scores(told, actual, by=("unit",), capacity=more))
     for options, match in (
         ({"reference": told.isel(init_time=slice(4))}, "reference: has another init_time"),
         ({"reference": told.isel(unit=[0])}, "reference: has another unit"),
         ({"capacity": rating.isel(unit=[0])}, r"capacity: lacks unit \['b'\]"),
-        ({"capacity": rating.assign_coords(unit=["a", "q"])}, "capacity: has unknown unit"),
+        ({"capacity": rating.assign_coords(unit=["a", "q"])}, r"capacity: lacks unit \['b'\]"),
         ({"capacity": rating * 0.0}, "capacity: has values that are 0"),
         ({"by": ("site",)}, "by: 'site' is no dim of the scores"),
         ({"where": (actual > 2.0).isel(unit=[0])}, "where: lacks unit"),

@@ -20,7 +20,7 @@ __all__ = ["Content", "Download", "Feed", "FeedFailure", "HttpPolicy", "Request"
 Content: TypeAlias = Literal["json", "csv", "era5"]
 
 _FORMAT: Final = 1
-_HIDDEN: Final = "<hidden>"
+HIDDEN: Final = "<hidden>"
 
 
 @dataclass(frozen=True)
@@ -216,5 +216,5 @@ def redacted(text: str, secrets: Mapping[str, str]) -> str:
     """
     for name, value in secrets.items():
         for form in {value, urlencode({name: value}).partition("=")[2]}:
-            text = text.replace(form, _HIDDEN) if form else text
+            text = text.replace(form, HIDDEN) if form else text
     return text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ import requests
 import urllib3
 
 from weather.feeds._answers import said_by, trouble_with
-from weather.feeds._feed import Feed, FeedFailure, HttpPolicy, Request, redacted
+from weather.feeds._feed import HIDDEN, Feed, FeedFailure, HttpPolicy, Request, redacted
 
 __all__ = ["http_download"]
 
@@ -233,8 +232,8 @@ def _failure(trouble: _Trouble, policy: HttpPolicy, secrets: Mapping[str, str]) 
 def _without_secrets(content: bytes, secrets: Mapping[str, str]) -> bytes:
     """Return a text answer in which the server does not repeat a secret."""
     for value in secrets.values():
-        if value and value.encode() in content:
-            content = re.sub(re.escape(value.encode()), b"<hidden>", content)
+        if value:
+            content = content.replace(value.encode(), HIDDEN.encode())
     return content
 
 

@@ -77,7 +77,9 @@ def check_latency(latency: pd.Timedelta) -> None:
     findings.raise_if_any("forecast")
 
 
-def labelled_like(other: xr.DataArray, series: xr.DataArray, what: str) -> xr.DataArray:
+def labelled_like(
+    other: xr.DataArray, series: xr.DataArray, what: str, *, may_have_more: bool = False
+) -> xr.DataArray:
     """Return an array whose labels beside time are in the order of those of a series.
 
     Parameters
@@ -88,6 +90,8 @@ def labelled_like(other: xr.DataArray, series: xr.DataArray, what: str) -> xr.Da
         Gives dims and their labels.
     what : str
         Name of `other` in messages.
+    may_have_more : bool
+        Whether labels that `series` does not have are left out, such as units of a grid that are not scored.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def labelled_like(other: xr.DataArray, series: xr.DataArray, what: str) -> xr.Da
             wanted, found = series.indexes[dim], other.indexes[dim]
             for text, odd in (
                 ("lacks", wanted.difference(found)),
-                ("has unknown", found.difference(wanted)),
+                ("has unknown", found[:0] if may_have_more else found.difference(wanted)),
                 ("repeats", found[found.duplicated()].unique()),
             ):
                 if len(odd):

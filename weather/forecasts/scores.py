@@ -152,7 +152,8 @@ def forecast_scores(
     by : iterable of hashable
         Dims that are kept; over all others points are averaged.
     capacity : DataArray, optional
-        What errors are divided by, over dims after `time`; default 1. With power [MW], scores are shares.
+        What errors are divided by, over dims after `time`, for all their labels and perhaps more; default 1.
+        With power [MW], scores are shares.
     reference : Dataset, optional
         A forecast of the same with the same axes but `member`, for the skill.
     where : DataArray, optional
@@ -172,7 +173,7 @@ def forecast_scores(
     """
     kept = tuple(by)
     _check_scored(forecast, actual, kept, capacity, reference)
-    scale = None if capacity is None else labelled_like(capacity, actual, "capacity")
+    scale = None if capacity is None else labelled_like(capacity, actual, "capacity", may_have_more=True)
     counts = None if where is None else labelled_like(where.astype(float), actual, "where")
     counted = None if counts is None else at_valid_time(counts, forecast) > 0.5
     told = _scored(forecast, actual, scale, counted, kept)
