@@ -200,6 +200,11 @@ class SimulationInputs:
         """Draw of each site with nothing running, (step, site). [MW]"""
         return idle_power_mw(self.sites, self.temp_air)
 
+    @cached_property
+    def published(self) -> FloatArray:
+        """Absorbable power [MW] and marginal curtailment of all sites side by side, (step, 2 site)."""
+        return np.hstack([self.absorbable_p_mw, self.marginal_curtailment])
+
     def _network_mw(self) -> FloatArray:
         """Most that the network ever draws at each site: half of all it can send and receive at once. [MW]"""
         return np.asarray(np.max([self._busy_network_mw(wan) for wan in self.wan.extremes()], axis=0))

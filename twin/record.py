@@ -128,9 +128,8 @@ class Log:
             return
         chunk: dict[str, npt.NDArray[np.generic]] = {}
         for name, dtype in self._columns.items():
-            chunk[name] = np.full(n, np.nan if dtype is np.float64 else -1, dtype=dtype)
-            if name in values:
-                chunk[name][:] = values[name]
+            chunk[name] = np.empty(n, dtype=dtype)
+            chunk[name][:] = values.get(name, np.nan if dtype is np.float64 else -1)
         self._chunks.append(chunk)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from copy import copy
+from dataclasses import dataclass, fields
 from enum import IntEnum
 
 import numpy as np
@@ -156,7 +157,9 @@ class State:
 
     def at(self, tick: int) -> State:
         """Return the state with another tick, sharing the arrays."""
-        return replace(self, tick=tick)
+        new = copy(self)  # done in every tick, and so without going through all fields as `replace` does
+        object.__setattr__(new, "tick", tick)
+        return new
 
 
 def initial_state(origin: IntArray, n_sites: int) -> State:

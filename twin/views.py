@@ -65,17 +65,17 @@ def publish(inputs: SimulationInputs, step: int, operating_marginal: FloatArray)
     now = inputs.n_history + step
     past = slice(max(0, now + 1 - OUTLOOK_DAYS * per_day), now + 1)
     n_ahead = inputs.n_ahead
-    absorbable, marginal = inputs.absorbable_p_mw[past], inputs.marginal_curtailment[past]
-    both = persistence_outlook(np.hstack([absorbable, marginal]), n_ahead, per_day, tau_steps)
+    absorbable, marginal = inputs.absorbable_p_mw[now], inputs.marginal_curtailment[now]
+    both = persistence_outlook(inputs.published[past], n_ahead, per_day, tau_steps)
     ahead_absorbable, ahead_marginal = both[:, : inputs.n_sites], both[:, inputs.n_sites :]
     if inputs.expected is not None:
         end = min(int(inputs.expected.known_until[now]), now + n_ahead)
         ahead_absorbable[1 : end - now] = inputs.expected.absorbable_p_mw[now + 1 : end]
         ahead_marginal[1 : end - now] = inputs.expected.marginal_curtailment[now + 1 : end]
-    used_up = np.exp(-np.arange(n_ahead) / tau_steps)[:, None] * (operating_marginal - marginal[-1])
+    used_up = np.exp(-np.arange(n_ahead) / tau_steps)[:, None] * (operating_marginal - marginal)
     return Published(
         step=step,
-        absorbable_p_mw=absorbable[-1],
+        absorbable_p_mw=absorbable,
         marginal_curtailment=operating_marginal.copy(),
         outlook_absorbable_p_mw=ahead_absorbable,
         outlook_marginal=ahead_marginal + used_up,
