@@ -365,7 +365,10 @@ def test_a_week_of_a_simbench_grid_keeps_its_limits_in_the_full_power_flow() -> 
     [
         ({"objective": "cheap"}, "'cheap' is unknown; use one of priority, market"),
         ({"vm_min_pu": 1.1, "vm_max_pu": 1.0}, r"vm_min_pu=1\.1 is not below vm_max_pu=1"),
-        ({"vm_max_pu": float("nan")}, "vm_max_pu: has values such as nan; give limits above 0 and below 2 pu"),
+        (
+            {"vm_max_pu": float("nan")},
+            "vm_max_pu: has values such as nan; give limits above 0 and below 2 pu",
+        ),
         ({"vm_max_pu": {"b7": 1.05}}, "bus 'b7': does not exist"),
         ({"loading_max_percent": 0.0}, "loading_max_percent: is 0 %"),
         ({"unit_q_range": -1.0}, "unit_q_range: is -1 Mvar/MW"),

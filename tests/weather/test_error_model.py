@@ -13,6 +13,7 @@ from tests.weather.forecast_pairs import CAPACITY, day_ahead, hourly, pairs
 from weather import (
     ErrorModel,
     InputError,
+    archived_days,
     at_valid_time,
     check_forecast,
     crps,
@@ -259,3 +260,18 @@ def test_what_cannot_be_fitted_or_drawn_is_refused(model: ErrorModel) -> None:
         model.simulate(ACTUAL.isel(unit=[0]), init, LEAD, 1, seed=1)
     with pytest.raises(InputError, match="outside 0 to capacity"):
         model.simulate(2.0 * ACTUAL, init, LEAD, 1, seed=1)
+
+
+def test_members_of_units_in_another_order_are_those_of_the_same_units() -> None:
+    time = pd.date_range("2020-01-01", periods=24 * 40, freq="h")
+    rng = np.random.default_rng(7)
+    power = rng.uniform(0.0, 1.0, (len(time), 2)) * [10.0, 200.0]
+    labels = {"time": time, "unit": ["a", "b"]}
+    actual = xr.DataArray(power, labels, ("time", "unit"), name="available_p_mw")
+    told = archived_days((0.9 * actual).rename("available_p_mw"), issued_before=pd.Timedelta("12h"))
+    model = ErrorModel.fit(told, actual, xr.DataArray([10.0, 200.0], {"unit": ["a", "b"]}, ("unit",)))
+    one, other = (model.sample(data, 3, 1)["available_p_mw"] for data in (told, told.isel(unit=[1, 0])))
+    np.testing.assert_array_equal(one.sel(unit=["a", "b"]), other.sel(unit=["a", "b"]))
+    assert other.sel(unit="a").max() <= 10.0 < other.sel(unit="b").max()
+    with pytest.raises(InputError, match=r"members: 1\.5"):
+        model.sample(told, 1.5, 1)  # type: ignore[arg-type]

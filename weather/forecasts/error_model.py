@@ -216,7 +216,9 @@ class ErrorModel:
         findings.raise_if_any("error model")
         valid = forecast["valid_time"].to_numpy()
         values = self._members(level, forecast["init_time"].to_numpy(), valid, lead, members, seed)
+        # In the order of the model, as what was drawn is.
         like = forecast[self.name].isel(init_time=0, lead_time=0, member=0, drop=True)
+        like = like.sel({self.dim: list(self.units)})
         return self._told(values, like, forecast, members, seed, dark)
 
     def simulate(
@@ -397,8 +399,8 @@ class ErrorModel:
 
 def _require_drawable(members: int, seed: int) -> None:
     findings = Findings()
-    if members < 1:
+    if members < 1 or members != int(members):
         findings.add("members", f"{members}", "give one at least")
-    if seed < 0:
+    if seed < 0 or seed != int(seed):
         findings.add("seed", f"{seed}", "give an integer >= 0")
     findings.raise_if_any("error model")
