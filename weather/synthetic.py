@@ -158,7 +158,9 @@ def _check_sites(sites: pd.DataFrame, findings: Findings) -> None:
     if sites.index.has_duplicates:
         twice = sorted({str(site) for site in sites.index[sites.index.duplicated()]})
         findings.add("sites", f"named more than once: {', '.join(twice)}", "give each site its own name")
-    for column in sites.columns:
+    for column in sites.columns[sites.columns.duplicated()].unique():
+        findings.add(f"sites, column {column!r}", "comes more than once", "keep one of them")
+    for column in sites.columns.unique():
         if column not in (*_COLUMNS, "utc_offset_h"):
             findings.add(
                 f"sites, column {column!r}", "unknown", f"columns are {', '.join(_COLUMNS)}, utc_offset_h"
@@ -166,6 +168,8 @@ def _check_sites(sites: pd.DataFrame, findings: Findings) -> None:
     for column in _COLUMNS:
         if column not in sites.columns:
             findings.add(f"sites, column {column!r}", "missing", "add it")
+            continue
+        if isinstance(sites[column], pd.DataFrame):
             continue
         low, high = _RANGES[column]
         values = pd.to_numeric(sites[column], errors="coerce")

@@ -275,3 +275,52 @@ def test_members_of_units_in_another_order_are_those_of_the_same_units() -> None
     assert other.sel(unit="a").max() <= 10.0 < other.sel(unit="b").max()
     with pytest.raises(InputError, match=r"members: 1\.5"):
         model.sample(told, 1.5, 1)  # type: ignore[arg-type]
+
+
+def test_lead_times_another_step_apart_are_refused(model: ErrorModel) -> None:
+    # Noise is correlated from step to step: hours left out would be taken for neighbours.
+    with pytest.raises(InputError, match="0 days 04:00:00 apart, the model's step is 0 days 01:00:00"):
+        model.sample(HELD_OUT.isel(lead_time=slice(None, None, 4)), 2, seed=1)
+    init = pd.date_range("2020-03-01T00:00Z", periods=2, freq="6h")
+    with pytest.raises(InputError, match="0 days 04:00:00 apart"):
+        model.simulate(ACTUAL, init, LEAD[::4], 1, seed=1)
+    one = model.sample(HELD_OUT.isel(lead_time=[3]), 2, seed=1)
+    assert one.sizes["lead_time"] == 1
+
+
+def test_what_names_no_unit_or_no_duration_is_refused_in_words(model: ErrorModel) -> None:
+    number = {"unit": [1, 2, 3]}
+    for options, match in (
+        ({"capacity": CAPACITY * [1.0, np.inf, 1.0]}, "not finite"),
+        ({"capacity": CAPACITY.isel(unit=[0, 1, 2, 2])}, "capacity: repeats labels of unit"),
+        ({"capacity": 100.0}, "capacity: a float"),
+        (
+            {"capacity": CAPACITY.assign_attrs(units="kW"), "actual": ACTUAL.assign_attrs(units="MW")},
+            "is in kW",
+        ),
+        ({"bucket": pd.Timedelta(0)}, "bucket: 0 days"),
+        ({"bucket": pd.Timedelta("30min")}, "multiple of the step"),
+        ({"bucket": pd.NaT}, "bucket: NaT is no duration"),
+    ):
+        with pytest.raises(InputError, match=match):
+            ErrorModel.fit(FITTED, **({"actual": ACTUAL, "capacity": CAPACITY} | options))  # type: ignore[arg-type]
+    arrays = (array.assign_coords(number) for array in (FITTED, ACTUAL, CAPACITY))
+    with pytest.raises(InputError, match="labels of unit are no texts"):
+        ErrorModel.fit(*arrays)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="forecast: repeats labels of unit"):
+        model.sample(HELD_OUT.isel(unit=[0, 1, 2, 2]), 1, seed=1)
+    for wrong in (np.nan, "3", True, 2.5):
+        with pytest.raises(InputError, match=r"(?s)members: .*seed: "):
+            model.sample(HELD_OUT, wrong, seed=wrong)  # type: ignore[arg-type]
+
+
+def test_what_does_not_tell_of_darkness_is_refused(model: ErrorModel) -> None:
+    dark = xr.zeros_like(ACTUAL, dtype=bool)
+    for wrong, match in (
+        (dark.isel(unit=[0]), r"dark: lacks \["),
+        (dark.isel(unit=0, drop=True), "give it over time and unit"),
+        # NaN is no darkness, and was taken for it.
+        (dark.astype(float) * np.nan, "expected bool"),
+    ):
+        with pytest.raises(InputError, match=match):
+            model.sample(HELD_OUT, 1, seed=1, dark=wrong)

@@ -233,3 +233,9 @@ def test_years_no_clock_holds_and_broken_addresses_are_refused() -> None:
             fetch("nasa_power", here, start, end)
     with pytest.raises(InputError, match="base_url: no address of a server"):
         fetch("nasa_power", here, "2020-01-01T00:00Z", "2020-01-03T00:00Z", base_url="http://[")
+
+
+def test_columns_named_twice_are_refused() -> None:
+    here = pd.DataFrame([{"latitude": 35.0, "longitude": -117.0}], index=["mojave"])
+    with pytest.raises(InputError, match="column 'latitude': comes more than once"):
+        fetch("nasa_power", pd.concat([here, here], axis=1), "2020-01-01T00:00Z", "2020-01-03T00:00Z")

@@ -181,3 +181,17 @@ def test_what_does_not_fit_the_forecast_is_refused() -> None:
     ):
         with pytest.raises(InputError, match=match):
             forecast_scores(told, actual, **options)  # type: ignore[arg-type]
+
+
+def test_what_happened_elsewhere_or_in_another_unit_of_measure_is_refused() -> None:
+    time = pd.date_range("2020-06-01", periods=72, freq="h")
+    data = np.random.default_rng(2).uniform(1.0, 9.0, (72, 2))
+    labels = {"time": time, "unit": ["a", "b"]}
+    actual = xr.DataArray(data, labels, ("time", "unit"), name="available_p_mw", attrs={"units": "MW"})
+    told = persistence(actual, pd.DatetimeIndex(time[24:48:6]).tz_localize("UTC"), HOURS[:6])
+    with pytest.raises(InputError, match="actual: has another unit than the forecast"):
+        forecast_scores(told, actual.isel(unit=[0]))
+    with pytest.raises(InputError, match="actual: is in kW, forecast in MW"):
+        forecast_scores(told, (1000.0 * actual).assign_attrs(units="kW"))
+    with pytest.raises(InputError, match="capacity: changes over time"):
+        forecast_scores(told, actual, capacity=actual)

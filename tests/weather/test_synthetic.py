@@ -226,3 +226,9 @@ def test_calibration_page_is_remade_between_its_markers(tmp_path, monkeypatch) -
     with pytest.raises(InputError, match="wind: begin"):
         main([str(page)])
     assert page.read_text() == "no markers\n"
+
+
+def test_columns_of_sites_named_twice_are_refused() -> None:
+    here = pd.DataFrame([{"latitude": 35.0, "longitude": -117.0, "altitude": 600.0}], index=["mojave"])
+    with pytest.raises(InputError, match="column 'latitude': comes more than once"):
+        synthesize(pd.concat([here, here], axis=1), "2020-01-01T00:00Z", "2020-01-03T00:00Z", 3600, seed=1)

@@ -106,13 +106,16 @@ def checked_places(sites: pd.DataFrame, findings: Findings) -> dict[str, Place]:
     for site in sites.index:
         if not isinstance(site, str) or not site.strip():
             findings.add(f"site {site!r}", "no name", "name sites by texts")
-    for column in sites.columns:
+    for column in sites.columns[sites.columns.duplicated()].unique():
+        findings.add(f"sites, column {column!r}", "comes more than once", "keep one of them")
+    for column in sites.columns.unique():
         if column not in _RANGES:
             findings.add(f"sites, column {column!r}", "unknown", f"columns are {', '.join(_RANGES)}")
     for column in _NEEDED:
         if column not in sites.columns:
             findings.add(f"sites, column {column!r}", "missing", "add it")
-    values = {column: _numbers(sites, column, findings) for column in _RANGES if column in sites.columns}
+    once = sites.columns[~sites.columns.duplicated(keep=False)]
+    values = {column: _numbers(sites, column, findings) for column in _RANGES if column in once}
     if findings:
         return {}
     rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]

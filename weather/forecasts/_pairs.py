@@ -7,23 +7,27 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 from scipy.special import ndtri
 
 from weather._types import FloatArray, IntArray
-from weather.errors import Findings
+from weather.errors import Finding, Findings, InputError
 from weather.forecasts._conditional import Conditional
 from weather.forecasts._noise import decay_time, root_of
-from weather.forecasts.contract import TimeArray, at_valid_time
+from weather.forecasts.contract import TimeArray, at_valid_time, measure_findings
 from weather.timeaxis import step_of
 
 __all__ = [
     "Dependence",
+    "bucket_findings",
     "checked_pairs",
+    "dark_findings",
     "fitted_dependence",
     "fitted_growth",
     "flat_pairs",
     "hour_of_day",
+    "label_findings",
     "one_member",
     "range_findings",
     "require_all_hours",
@@ -50,10 +54,13 @@ class Dependence:
 
 
 def checked_pairs(
-    forecast: xr.Dataset, actual: xr.DataArray, capacity: xr.DataArray
+    forecast: xr.Dataset, actual: xr.DataArray, capacity: xr.DataArray | float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return forecast and actual in shares of capacity, (init_time, lead_time, unit), and the capacity."""
     value, findings = one_member(forecast, str(actual.name)), Findings()
+    if not isinstance(capacity, xr.DataArray):
+        remedy = "give a DataArray with the labels of the pairs"
+        raise InputError("error model", [Finding("capacity", f"a {type(capacity).__name__}", remedy)])
     happened = at_valid_time(actual, forecast)
     rest = [dim for dim in value.dims if dim not in ("init_time", "lead_time")]
     if len(rest) != 1 or set(capacity.dims) != set(rest) or set(happened.dims) != set(value.dims):
@@ -63,7 +70,10 @@ def checked_pairs(
         findings.add("pairs", what, "give all three over one dim of units or sites")
         findings.raise_if_any("error model")
     labels = {rest[0]: value[rest[0]].to_numpy()}
+    findings.extend(label_findings("forecast", value, str(rest[0])))
+    findings.extend(measure_findings(forecast=value, actual=actual, capacity=capacity))
     for what, array in (("actual", happened), ("capacity", capacity)):
+        findings.extend(label_findings(what, array, str(rest[0])))
         missing = set(labels[rest[0]]) - set(array[rest[0]].to_numpy())
         if missing:
             findings.add(what, f"lacks {sorted(map(str, missing))[:3]}", "give every unit of the forecast")
@@ -72,8 +82,10 @@ def checked_pairs(
         findings.add("forecast", few, f"give {_MIN_RUNS} at least: errors are fitted to them")
     findings.raise_if_any("error model")
     most = capacity.sel(labels).to_numpy().astype(float)
-    if not (most > 0.0).all():
-        findings.add("capacity", "is not above 0 everywhere", "leave out units without capacity")
+    if not ((most > 0.0) & np.isfinite(most)).all():
+        findings.add(
+            "capacity", "is not above 0 everywhere, or not finite", "leave out units without capacity"
+        )
         findings.raise_if_any("error model")
     made = value.to_numpy() / most
     came = happened.sel(labels).transpose("init_time", "lead_time", rest[0]).to_numpy() / most
@@ -93,6 +105,45 @@ def one_member(forecast: xr.Dataset, name: str) -> xr.DataArray:
         findings.add("member", what, "give one forecast, such as the members' mean")
     findings.raise_if_any("error model")
     return forecast[name].isel(member=0, drop=True).transpose("init_time", "lead_time", ...)
+
+
+def label_findings(what: str, array: xr.DataArray, dim: str) -> Findings:
+    """Return what keeps labels from naming units: none, no texts, or one of them twice."""
+    findings = Findings()
+    if dim not in array.indexes:
+        findings.add(what, f"has no labels of {dim}", "name them")
+        return findings
+    index = array.indexes[dim]
+    if not all(isinstance(label, str) for label in index):
+        findings.add(what, f"labels of {dim} are no texts", "name them by texts")
+    if index.has_duplicates:
+        findings.add(what, f"repeats labels of {dim}", "keep one of each")
+    return findings
+
+
+def bucket_findings(bucket: pd.Timedelta, step: np.timedelta64) -> Findings:
+    """Return what is wrong with the length of buckets of lead times."""
+    findings = Findings()
+    if not isinstance(bucket, pd.Timedelta):
+        findings.add("bucket", f"{bucket!r} is no duration", "give a pandas.Timedelta")
+    elif bucket <= pd.Timedelta(0) or bucket % pd.Timedelta(step) != pd.Timedelta(0):
+        findings.add("bucket", f"{bucket}", f"give a multiple of the step {pd.Timedelta(step)}")
+    return findings
+
+
+def dark_findings(dark: xr.DataArray, dim: str, units: tuple[str, ...]) -> Findings:
+    """Return what keeps `dark` from telling of all units whether there is no sun."""
+    findings = Findings()
+    if set(dark.dims) != {"time", dim}:
+        findings.add("dark", f"dims {dark.dims}", f"give it over time and {dim}")
+        return findings
+    if dark.dtype != np.bool_:
+        findings.add("dark", f"of type {dark.dtype}, expected bool", "give whether there is no sun")
+    findings.extend(label_findings("dark", dark, dim))
+    missing = set(units) - set(dark.indexes[dim]) if dim in dark.indexes else set()
+    if missing:
+        findings.add("dark", f"lacks {sorted(missing)[:3]}", "give every unit of the model")
+    return findings
 
 
 def range_findings(what: str, share: FloatArray, findings: Findings) -> None:

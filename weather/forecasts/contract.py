@@ -32,6 +32,7 @@ __all__ = [
     "labelled_like",
     "lead_findings",
     "make_forecast",
+    "measure_findings",
 ]
 
 FORECAST_DIMS: Final = ("init_time", "lead_time", "member")
@@ -119,6 +120,17 @@ def labelled_like(
             findings.add(what, f"has {sizes}", "give as many, with labels")
     findings.raise_if_any("forecast")
     return other.sel(chosen)
+
+
+def measure_findings(**arrays: xr.DataArray) -> Findings:
+    """Return which arrays state another unit of measure than the first that states one."""
+    findings = Findings()
+    stated = {what: str(array.attrs["units"]) for what, array in arrays.items() if "units" in array.attrs}
+    first = next(iter(stated), "")
+    for what, unit in stated.items():
+        if unit != stated[first]:
+            findings.add(what, f"is in {unit}, {first} in {stated[first]}", "bring both to one unit")
+    return findings
 
 
 def check_forecast(forecast: xr.Dataset) -> None:

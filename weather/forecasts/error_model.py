@@ -37,11 +37,14 @@ from weather.forecasts._conditional import Conditional, fit_conditional, stack_c
 from weather.forecasts._noise import Seed, noise_of_run, noise_over_time
 from weather.forecasts._pairs import (
     Dependence,
+    bucket_findings,
     checked_pairs,
+    dark_findings,
     fitted_dependence,
     fitted_growth,
     flat_pairs,
     hour_of_day,
+    label_findings,
     one_member,
     range_findings,
     require_all_hours,
@@ -147,6 +150,7 @@ class ErrorModel:
         made, happened, most = checked_pairs(forecast, actual, capacity)
         series = checked_series(actual, "actual")
         step = step_of(series)
+        bucket_findings(bucket, step).raise_if_any("error model")
         valid, lead = forecast["valid_time"].to_numpy(), forecast["lead_time"].to_numpy()
         n_class = 24 if by_hour else 1
         klass = hour_of_day(valid) if by_hour else np.zeros(valid.shape, dtype=np.int64)
@@ -209,7 +213,7 @@ class ErrorModel:
         """
         _require_drawable(members, seed)
         level, lead = self._level(forecast)
-        findings = Findings()
+        findings = self._spacing(lead)
         if lead[0] < self.first_lead or lead[-1] > self.last_lead:
             shown = " to ".join(f"{pd.Timedelta(t)}" for t in (self.first_lead, self.last_lead))
             findings.add("lead_time", f"outside the fitted {shown}", "cut the forecast to it")
@@ -360,6 +364,7 @@ class ErrorModel:
         """Return values (..., init_time, lead_time, unit) with 0 where it is dark."""
         if dark is None:
             return values
+        dark_findings(dark, self.dim, self.units).raise_if_any("error model")
         series = dark.transpose("time", self.dim).sel({self.dim: list(self.units)})
         unlit = series.to_numpy()[positions(series, valid, "dark")]
         lit: FloatArray = np.where(unlit, 0.0, values)
@@ -370,7 +375,9 @@ class ErrorModel:
         value = one_member(forecast, self.name)
         findings = Findings()
         known = set(map(str, value[self.dim].to_numpy())) if self.dim in value.coords else set()
-        if known != set(self.units):
+        if known == set(self.units):
+            findings.extend(label_findings("forecast", value, self.dim))
+        else:
             what = f"{sorted(known ^ set(self.units))[:3]} missing or not fitted"
             findings.add(self.dim, what, "give the units the model was fitted to")
         findings.raise_if_any("error model")
@@ -379,9 +386,21 @@ class ErrorModel:
         findings.raise_if_any("error model")
         return level, forecast["lead_time"].to_numpy()
 
+    def _spacing(self, lead: npt.NDArray[np.timedelta64]) -> Findings:
+        """Return whether lead times lie another step apart: what is drawn is correlated from step to step."""
+        findings = Findings()
+        if len(lead) > 1 and lead[1] - lead[0] != self.step:
+            what = f"{pd.Timedelta(lead[1] - lead[0])} apart, the model's step is {pd.Timedelta(self.step)}"
+            findings.add("lead_time", what, "take all of them, and cut what is drawn")
+        return findings
+
     def _require(self, series: xr.DataArray, step: np.timedelta64, lead: npt.NDArray[np.timedelta64]) -> None:
         """Refuse a series that the model was not fitted to."""
-        findings = Findings()
+        findings = self._spacing(lead)
+        if set(series.dims) - {"time", self.dim}:
+            findings.add("actual", f"dims {series.dims}", f"give it over time and {self.dim}")
+        named = label_findings("actual", series, self.dim)
+        findings.extend(named if self.dim in series.dims else ())
         if step != self.step:
             what = f"step {pd.Timedelta(step)}, the model's is {pd.Timedelta(self.step)}"
             findings.add("actual", what, "resample it")
@@ -390,17 +409,16 @@ class ErrorModel:
             findings.add("lead_times", what, "ask for shorter ones")
         if self.dim not in series.dims or not set(self.units) <= set(map(str, series[self.dim].to_numpy())):
             findings.add(self.dim, "not all units of the model are there", f"give {', '.join(self.units)}")
-        else:
+        elif not named:
             range_findings(
                 "actual", series.sel({self.dim: list(self.units)}).to_numpy() / self.capacity, findings
             )
         findings.raise_if_any("error model")
 
 
-def _require_drawable(members: int, seed: int) -> None:
+def _require_drawable(members: object, seed: object) -> None:
     findings = Findings()
-    if members < 1 or members != int(members):
-        findings.add("members", f"{members}", "give one at least")
-    if seed < 0 or seed != int(seed):
-        findings.add("seed", f"{seed}", "give an integer >= 0")
+    for name, value, least in (("members", members, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            findings.add(name, f"{value}", f"give an integer >= {least}")
     findings.raise_if_any("error model")

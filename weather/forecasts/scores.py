@@ -19,7 +19,7 @@ import xarray as xr
 
 from weather._types import FloatArray
 from weather.errors import Findings
-from weather.forecasts.contract import at_valid_time, labelled_like
+from weather.forecasts.contract import at_valid_time, labelled_like, measure_findings
 
 __all__ = ["crps", "forecast_scores", "reliability"]
 
@@ -198,6 +198,17 @@ def _check_scored(
             findings.add("by", f"{dim!r} is no dim of the scores", f"use some of {', '.join(map(str, dims))}")
     if capacity is not None and not bool((np.isfinite(capacity) & (capacity > 0.0)).all()):
         findings.add("capacity", "has values that are 0, negative or not finite", "leave those units out")
+    if capacity is not None and "time" in capacity.dims:
+        findings.add("capacity", "changes over time", "give one value for each label")
+    for dim in dims[2:]:
+        told, came = forecast.indexes.get(dim), actual.indexes.get(dim)
+        if told is not None and came is not None and not told.equals(came):
+            findings.add(
+                "actual", f"has another {dim} than the forecast", "select those of the forecast, in its order"
+            )
+    if actual.name in forecast:
+        rest = {} if capacity is None else {"capacity": capacity}
+        findings.extend(measure_findings(forecast=forecast[actual.name], actual=actual, **rest))
     others = forecast.indexes if reference is None else reference.indexes
     for dim in dims:
         if dim in forecast.indexes and not (dim in others and others[dim].equals(forecast.indexes[dim])):
