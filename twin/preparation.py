@@ -413,4 +413,5 @@ def make_jobs(scenario: Scenario, sites: SiteTable) -> pd.DataFrame:
         deadline_factor=np.inf if jobs.deadline_factor is None else jobs.deadline_factor,
         gpu_memory_gb=jobs.gpu_memory_gb,
         bytes_per_parameter=jobs.bytes_per_parameter,
+        models=jobs.models,
     )

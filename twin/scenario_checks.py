@@ -17,7 +17,7 @@ from twin.policies import POLICIES
 from twin.scenario_model import GridSection, Location, Scenario, describe, keys_at
 from twin.sites import make_sites
 from twin.wan_scenario import is_plain, make_wan
-from twin.workloads import TRACES
+from twin.workloads import MODELS, TRACES
 from weather import FILLS, READERS, Finding, Findings, InputError, data_path
 
 
@@ -302,6 +302,8 @@ def _check_jobs(scenario: Scenario, findings: Findings) -> None:
     _known("jobs.source", "trace", jobs.source, TRACES, findings)
     if jobs.trace_device is not None:
         _known("jobs.trace_device", "device", jobs.trace_device, DEVICES, findings)
+    for name in jobs.models or {}:
+        _known(f"jobs.models.{name}", "model", name, MODELS, findings)
     if jobs.source not in TRACES:
         return
     if jobs.source == "synthetic" and jobs.path is not None:

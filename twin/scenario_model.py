@@ -334,7 +334,12 @@ class JobsSection(Section):
         default=80.0, description="Memory of the devices the models are sized for. [GB]"
     )
     bytes_per_parameter: Positive = Field(
-        default=14.0, description="Checkpoint size per model parameter. [B]"
+        default=14.0, description="Checkpoint size per model parameter, without models. [B]"
+    )
+    models: dict[str, Positive] | None = Field(
+        default=None,
+        description="Shares of the models that jobs train (twin list models), with the checkpoints of each; "
+        "sizes are drawn from a range when absent.",
     )
 
 

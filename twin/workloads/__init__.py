@@ -6,17 +6,28 @@ from typing import Protocol
 
 import pandas as pd
 
-from twin.workloads.philly import read_philly
-from twin.workloads.prepare import (
-    draw_checkpoints_gb,
-    draw_origins,
-    fleet_scale_for,
+from twin.workloads.models import (
+    CHECKPOINT_FORMATS,
+    MODELS,
+    CheckpointFormat,
+    ModelFamily,
+    checkpoint_size_gb,
+    draw_models,
+    lora_parameters_billion,
     parameter_bound_billion,
-    prepare_jobs,
+    with_model_checkpoints,
 )
+from twin.workloads.philly import read_philly
+from twin.workloads.prepare import draw_checkpoints_gb, draw_origins, fleet_scale_for, prepare_jobs
 from twin.workloads.statistics import arrival_profile, mean_gpus_in_run, size_statistics, trace_statistics
 from twin.workloads.synthetic import generate_trace
-from twin.workloads.table import JOB_COLUMNS, TRACE_COLUMNS, check_jobs, check_trace
+from twin.workloads.table import (
+    JOB_COLUMNS,
+    OPTIONAL_JOB_COLUMNS,
+    TRACE_COLUMNS,
+    check_jobs,
+    check_trace,
+)
 from weather import Finding, InputError, PathLike
 
 
@@ -91,22 +102,31 @@ def load_trace(
 
 
 __all__ = [
+    "CHECKPOINT_FORMATS",
     "JOB_COLUMNS",
+    "MODELS",
+    "OPTIONAL_JOB_COLUMNS",
     "TRACES",
     "TRACE_COLUMNS",
+    "CheckpointFormat",
+    "ModelFamily",
     "TraceSource",
     "arrival_profile",
     "check_jobs",
     "check_trace",
+    "checkpoint_size_gb",
     "draw_checkpoints_gb",
+    "draw_models",
     "draw_origins",
     "fleet_scale_for",
     "generate_trace",
     "load_trace",
+    "lora_parameters_billion",
     "mean_gpus_in_run",
     "parameter_bound_billion",
     "prepare_jobs",
     "read_philly",
     "size_statistics",
     "trace_statistics",
+    "with_model_checkpoints",
 ]

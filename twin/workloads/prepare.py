@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from twin._arrays import ArrayLike, BoolArray, FloatArray, IntArray
 from twin.hardware import DEVICES
 from twin.sites import HOTTEST_C, SiteTable, gpu_limit
+from twin.workloads.models import BOUND_MEMORY_GB, MODELS, draw_models, parameter_bound_billion
 from twin.workloads.statistics import gpu_seconds_in_run, mean_gpus_in_run
 from twin.workloads.table import DAY_S, S_PER_H, check_jobs, check_trace
 from weather import Findings
 
-PARAMETER_BOUND_GPUS = (1.0, 2.0, 4.0, 8.0, 16.0, 64.0)
-PARAMETER_BOUND_BILLION = (3.0, 6.0, 12.0, 25.0, 50.0, 200.0)
-"""Largest model of a job by its devices: 18 B per parameter fill 70 % of 80 GB each [hfmem]_. [1e9]"""
-
-BILLION_PER_GPU_ABOVE = 3.125
-"""The same per device above 64 devices (200 / 64). [1e9]"""
-
 PARAMETER_SPAN = 100.0
 """Largest over smallest model of a device count; from ResNet-50's 0.03e9 on one device (our choice)."""
-
-BOUND_MEMORY_GB = 80.0
-"""Device memory the bounds are made for. [GB]"""
 
 BYTES_PER_PARAMETER = 14.0
 """Checkpoint of mixed-precision Adam: 2 weights + 4 master copy + 8 moments [hfmem]_; 2-16 in use. [B]"""
@@ -48,6 +41,7 @@ def prepare_jobs(
     deadline_factor: float = np.inf,
     gpu_memory_gb: float = BOUND_MEMORY_GB,
     bytes_per_parameter: float = BYTES_PER_PARAMETER,
+    models: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Jobs of a run from a trace.
 
@@ -82,7 +76,10 @@ def prepare_jobs(
     gpu_memory_gb
         Memory of the devices the models were sized for; 16 divides the checkpoints by 5. [GB]
     bytes_per_parameter
-        Checkpoint size per model parameter. [B]
+        Checkpoint size per model parameter, where `models` is None. [B]
+    models
+        Shares of the models that jobs train, by their keys in `twin.workloads.models.MODELS`; each job draws
+        one that its devices can hold, and saves what that family does. Sizes are log-uniform where None.
 
     Returns
     -------
@@ -131,9 +128,13 @@ def prepare_jobs(
     n_gpus = jobs["n_gpus"].to_numpy(dtype=np.int64)
     run_h = jobs["duration_s"].to_numpy(dtype=np.float64) / S_PER_H
     speed = 1.0 if trace_device is None else DEVICES[trace_device].rel_throughput
-    checkpoint_gb = draw_checkpoints_gb(
-        n_gpus, size_rng, gpu_memory_gb=gpu_memory_gb, bytes_per_parameter=bytes_per_parameter
-    )
+    named = None if models is None else draw_models(n_gpus, models, size_rng, gpu_memory_gb=gpu_memory_gb)
+    if named is None:
+        checkpoint_gb = draw_checkpoints_gb(
+            n_gpus, size_rng, gpu_memory_gb=gpu_memory_gb, bytes_per_parameter=bytes_per_parameter
+        )
+    else:
+        checkpoint_gb = np.array([MODELS[name].checkpoint_gb for name in named])
     bundle = n_gpus * int(fleet_scale)
     result = pd.DataFrame(
         {
@@ -148,6 +149,8 @@ def prepare_jobs(
             "gpu_type": str(trace.attrs.get("gpu_type", "")),
         }
     )
+    if named is not None:
+        result["model"] = named
     check_jobs(result, sites.n_sites)
     result.attrs["preparation"] = record
     return result
@@ -185,30 +188,6 @@ def fleet_scale_for(
     if laid.empty:
         _raise_no_jobs(duration_s, trace_start_h)
     return max(1, round(target_mean_gpus / mean_gpus_in_run(laid, duration_s)))
-
-
-def parameter_bound_billion(n_gpus: ArrayLike) -> FloatArray:
-    """Largest model that trains on so many 80 GB devices.
-
-    Parameters
-    ----------
-    n_gpus
-        Devices.
-
-    Returns
-    -------
-    ndarray
-        Parameters: 3, 6, 12, 25, 50 and 200 for 1, 2, 4, 8, 16 and 64 devices, linear between, 3.125 per
-        device above. [1e9]
-
-    Examples
-    --------
-    >>> parameter_bound_billion([1, 8, 12, 32, 128]).tolist()
-    [3.0, 25.0, 37.5, 100.0, 400.0]
-    """
-    n = np.asarray(n_gpus, dtype=np.float64)
-    inside = np.interp(n, PARAMETER_BOUND_GPUS, PARAMETER_BOUND_BILLION)
-    return np.where(n > PARAMETER_BOUND_GPUS[-1], BILLION_PER_GPU_ABOVE * n, inside)
 
 
 def draw_checkpoints_gb(

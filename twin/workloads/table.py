@@ -29,6 +29,12 @@ JOB_COLUMNS: dict[str, str] = {
 """A job table as the loop takes it, sorted by `submit_s`. A bundle is `fleet_scale` equal jobs that move
 together."""
 
+OPTIONAL_JOB_COLUMNS: dict[str, str] = {
+    "model": "model it trains, a key of `twin.workloads.models.MODELS`",
+    "pausable": "whether it may pause; all may where the column is absent",
+}
+"""Columns a job table may have beside `JOB_COLUMNS`."""
+
 S_PER_H = 3600.0
 DAY_S = 86400.0
 SHOWN = 5
