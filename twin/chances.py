@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin._arrays import ArrayLike, BoolArray, FloatArray
-from twin.feasibility import CAPACITY, FEASIBLE, LINK, REASONS, feasibility
+from twin.feasibility import CAPACITY, FEASIBLE, LINK, MEMORY, REASONS, feasibility
 from twin.migration import MigrationModel
 from weather import Findings
 
@@ -59,6 +59,8 @@ def feasibility_chance(
     remaining_s: ArrayLike = 0.0,
     deadline_s: ArrayLike = np.inf,
     latency_s: ArrayLike = 0.0,
+    memory_gb_per_gpu: ArrayLike = 0.0,
+    device_memory_gb: ArrayLike | None = None,
     alpha: float = 0.1,
     migration: MigrationModel | None = None,
 ) -> FeasibilityChance:
@@ -69,7 +71,7 @@ def feasibility_chance(
 
     Parameters
     ----------
-    checkpoint_gb, n_gpus, free_gpus, remaining_s, deadline_s, latency_s
+    checkpoint_gb, n_gpus, free_gpus, remaining_s, deadline_s, latency_s, memory_gb_per_gpu, device_memory_gb
         As in `feasibility`, of any shapes that broadcast.
     bandwidth_gbit_per_s
         (..., sample): rates that the transfer may get. [Gbit/s]
@@ -125,6 +127,8 @@ def feasibility_chance(
             free_gpus=beside(free_gpus),
             remaining_s=beside(remaining_s),
             deadline_s=beside(deadline_s),
+            memory_gb_per_gpu=beside(memory_gb_per_gpu),
+            device_memory_gb=None if device_memory_gb is None else beside(device_memory_gb),
             alpha=alpha,
             migration=migration,
         )
@@ -141,7 +145,7 @@ def _binding(feasible: BoolArray, holds: dict[str, FloatArray], epsilon: float) 
     """Code of what forbids each move."""
     names = list(REASONS[1:])
     rarest = np.argmin(np.stack([holds[name] for name in names]), axis=0).astype(np.int8) + np.int8(1)
-    for code in (CAPACITY, LINK):
+    for code in (CAPACITY, LINK, MEMORY):
         rarest = np.where(holds[REASONS[code]] < 1.0 - epsilon - _ROUNDING, np.int8(code), rarest)
     return np.where(feasible, np.int8(FEASIBLE), rarest).astype(np.int8)
 

@@ -7,7 +7,7 @@ import argparse
 from twin.feasibility import REASONS, feasibility
 from twin.hardware import DEFAULT_DEVICE, DEVICES
 
-_UNITS = {"time": "s", "energy": "s", "capacity": "GPUs", "link": "Gbit/s", "deadline": "s"}
+_UNITS = {"time": "s", "energy": "s", "capacity": "GPUs", "link": "Gbit/s", "deadline": "s", "memory": "GB"}
 
 
 def add_feasibility_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +21,9 @@ def add_feasibility_arguments(parser: argparse.ArgumentParser) -> None:
         "--gain", type=float, default=1.0, help="marginal curtailment there minus here (default: 1)"
     )
     parser.add_argument("--gpus", type=float, default=8, help="GPUs of the job (default: 8)")
+    parser.add_argument(
+        "--memory-gb-per-gpu", type=float, default=0.0, help="memory it needs on each [GB] (default: 0)"
+    )
     parser.add_argument("--device", choices=sorted(DEVICES), default=DEFAULT_DEVICE)
     parser.add_argument("--alpha", type=float, default=0.1, help="largest share of the window (default: 0.1)")
     parser.add_argument(
@@ -37,6 +40,7 @@ def feasibility_lines(arguments: argparse.Namespace) -> list[str]:
         arguments.window_h * 3600.0,
         gain=arguments.gain,
         n_gpus=arguments.gpus,
+        memory_gb_per_gpu=arguments.memory_gb_per_gpu,
         latency_s=arguments.latency_ms / 1e3,
         alpha=arguments.alpha,
         wan_kwh_per_gb=arguments.wan_kwh_per_gb,

@@ -60,10 +60,11 @@ def _place_problems(commands: Commands, state: State, inputs: SimulationInputs) 
     if found or not job.size:
         return found
     wide = table.n_gpus[job] > inputs.gpu_capacity[site]
-    fixed = ~table.migratable[job] & (site != table.origin[job])
+    fixed = ~table.placeable[job] & (site != table.origin[job])
     return [
         *_broken("place", job, state.phase[job] != QUEUED, "is not queued"),
         *_broken("place", job, wide, "needs more GPUs than the site has"),
+        *_broken("place", job, _too_big(job, site, inputs), _TOO_BIG),
         *_broken("place", job, fixed, "may only run at its origin"),
     ]
 
@@ -80,10 +81,19 @@ def _move_problems(commands: Commands, state: State, inputs: SimulationInputs, v
         *_broken("move", job, ~table.migratable[job], "may not move"),
         *_broken("move", job, state.site[job] == dest, "is there already"),
         *_broken("move", job, cut_off, "has no path to its destination"),
+        *_broken("move", job, _too_big(job, dest, inputs), _TOO_BIG),
         *_broken(
             "move", job, (wanted > view.sites.free_gpus)[dest], "finds too few free GPUs at its destination"
         ),
     ]
+
+
+_TOO_BIG = "needs more memory on each GPU than the devices of the site have"
+
+
+def _too_big(job: IntArray, site: IntArray, inputs: SimulationInputs) -> BoolArray:
+    """Whether jobs do not fit the memory of the devices at sites."""
+    return np.asarray(inputs.table.memory_gb_per_gpu[job] > inputs.sites.memory_gb_per_gpu[site])
 
 
 def _pause_problems(commands: Commands, state: State, inputs: SimulationInputs, view: View) -> list[str]:

@@ -17,10 +17,10 @@ from twin.migration import (
 )
 from weather import Findings
 
-REASONS = ("feasible", "time", "energy", "capacity", "link", "deadline")
+REASONS = ("feasible", "time", "energy", "capacity", "link", "deadline", "memory")
 """Meaning of the codes in `Feasibility.binding` and `Feasibility.tightest`."""
 
-FEASIBLE, TIME, ENERGY, CAPACITY, LINK, DEADLINE = range(6)
+FEASIBLE, TIME, ENERGY, CAPACITY, LINK, DEADLINE, MEMORY = range(7)
 
 CLASSES = ("A", "B", "C")
 """Meaning of `Feasibility.class_code`: r <= class_a, r <= alpha, above."""
@@ -43,9 +43,9 @@ class Feasibility:
     feasible
         Whether every condition holds.
     binding
-        Code of what forbids the move (index into `REASONS`), 0 where it is feasible. A missing link and
-        missing capacity come first, as no window mends them; among time, energy and deadline, all in seconds,
-        it is the one with the smallest margin.
+        Code of what forbids the move (index into `REASONS`), 0 where it is feasible. Too little memory, a
+        missing link and missing capacity come first, in this order, as no window mends them; among time,
+        energy and deadline, all in seconds, it is the one with the smallest margin.
     tightest
         The one of time, energy and deadline with the smallest margin, also where the move is feasible.
     margin_time_s
@@ -58,6 +58,8 @@ class Feasibility:
         Free devices at the destination − devices of the job.
     margin_link_gbit_per_s
         Bandwidth − least bandwidth. [Gbit/s]
+    margin_memory_gb
+        Memory of a device at the destination − what the job needs on each. [GB]
     t_mig_s
         Time of the migration, inf without a link. [s]
     t_be_s
@@ -78,6 +80,7 @@ class Feasibility:
     margin_deadline_s: FloatArray
     margin_capacity_gpus: FloatArray
     margin_link_gbit_per_s: FloatArray
+    margin_memory_gb: FloatArray
     t_mig_s: FloatArray
     t_be_s: FloatArray
     e_mig_mwh: FloatArray
@@ -103,6 +106,7 @@ class Feasibility:
             "capacity": self.margin_capacity_gpus,
             "link": self.margin_link_gbit_per_s,
             "deadline": self.margin_deadline_s,
+            "memory": self.margin_memory_gb,
         }
 
 
@@ -119,6 +123,8 @@ def feasibility(
     free_gpus: ArrayLike = np.inf,
     remaining_s: ArrayLike = 0.0,
     deadline_s: ArrayLike = np.inf,
+    memory_gb_per_gpu: ArrayLike = 0.0,
+    device_memory_gb: ArrayLike | None = None,
     alpha: float = 0.1,
     class_a: float = DEFAULT_CLASS_A,
     goodput: float = DEFAULT_GOODPUT,
@@ -153,6 +159,10 @@ def feasibility(
         Run time the job has left at the destination. [s]
     deadline_s
         Time from now to its deadline; may be negative when it is past. [s]
+    memory_gb_per_gpu
+        Memory that the job needs on each GPU. [GB]
+    device_memory_gb
+        Memory of a GPU at the destination; that of `device` where None. [GB]
     alpha
         Largest share of the window that may go into the move, in (0, 1].
     class_a
@@ -166,7 +176,7 @@ def feasibility(
     migration
         Storage speeds and start-up; defaults where None.
     device
-        Key of `twin.hardware.DEVICES` for the default powers.
+        Key of `twin.hardware.DEVICES` for the default powers and memory.
 
     Returns
     -------
@@ -183,7 +193,8 @@ def feasibility(
     - time: T_mig <= α·W;
     - energy: W − T_mig >= T_BE, T_BE = E_mig / (P_job · gain), inf where gain <= 0;
     - capacity: free devices >= the job's; link: bandwidth > 0 and >= its least;
-    - deadline: T_mig + remaining <= deadline.
+    - deadline: T_mig + remaining <= deadline;
+    - memory: what the job needs on each GPU <= what a GPU has.
 
     Between the first two, with α fixed, time binds before energy unless T_BE > (1/α − 1)·T_mig. Every
     statement about which one dominates is therefore one over a range of α.
@@ -202,7 +213,7 @@ def feasibility(
     (['time', 'feasible'], ['C', 'B'], 494.1)
     """
     model = MigrationModel() if migration is None else migration
-    size, bandwidth, window, gains, gpus, latency, free, remaining, deadline = (
+    size, bandwidth, window, gains, gpus, latency, free, remaining, deadline, need_gb = (
         np.asarray(x, dtype=np.float64)
         for x in (
             checkpoint_gb,
@@ -214,13 +225,18 @@ def feasibility(
             free_gpus,
             remaining_s,
             deadline_s,
+            memory_gb_per_gpu,
         )
     )
     _check_options(alpha, class_a, goodput, min_bandwidth_gbit_per_s, wan_kwh_per_gb, device)
     busy_mw, held_mw = _default_powers(device, gpus)
     power = busy_mw if job_power_mw is None else np.asarray(job_power_mw, dtype=np.float64)
     hold = held_mw if hold_power_mw is None else np.asarray(hold_power_mw, dtype=np.float64)
-    _check_arrays(size, bandwidth, window, gains, gpus, power, hold, latency, free, remaining, deadline)
+    memory = DEVICES[device].memory_gb_per_gpu if device_memory_gb is None else device_memory_gb
+    has_gb = np.asarray(memory, dtype=np.float64)
+    _check_arrays(
+        size, bandwidth, window, gains, gpus, power, hold, latency, free, remaining, deadline, need_gb, has_gb
+    )
     return domain(
         size,
         bandwidth,
@@ -233,6 +249,8 @@ def feasibility(
         free_gpus=free,
         remaining_s=remaining,
         deadline_s=deadline,
+        memory_gb_per_gpu=need_gb,
+        device_memory_gb=has_gb,
         alpha=alpha,
         class_a=class_a,
         goodput=goodput,
@@ -240,6 +258,9 @@ def feasibility(
         wan_kwh_per_gb=wan_kwh_per_gb,
         migration=model,
     )
+
+
+_NO_NEED, _NO_LIMIT = np.zeros(()), np.full((), np.inf)
 
 
 def domain(
@@ -261,6 +282,8 @@ def domain(
     min_bandwidth_gbit_per_s: float,
     wan_kwh_per_gb: float,
     migration: MigrationModel,
+    memory_gb_per_gpu: FloatArray = _NO_NEED,
+    device_memory_gb: FloatArray = _NO_LIMIT,
 ) -> Feasibility:
     """Return what `feasibility` does for arrays of floats that are known to be in their range.
 
@@ -272,6 +295,8 @@ def domain(
         As of `feasibility`.
     alpha, class_a, goodput, min_bandwidth_gbit_per_s, wan_kwh_per_gb, migration
         As of `feasibility`.
+    memory_gb_per_gpu, device_memory_gb
+        As of `feasibility`; by default no limit. [GB]
     """
     model, gains, gpus, power, hold = migration, gain, n_gpus, job_power_mw, hold_power_mw
     latency, free, remaining, deadline = latency_s, free_gpus, remaining_s, deadline_s
@@ -298,6 +323,7 @@ def domain(
         margin_deadline=margin_deadline,
         margin_capacity=free - gpus,
         margin_link=margin_link,
+        margin_memory=device_memory_gb - memory_gb_per_gpu,
         t_mig=t_mig,
         t_be=t_be,
         e_mig=e_mig,
@@ -313,6 +339,7 @@ def _classify(
     margin_deadline: FloatArray,
     margin_capacity: FloatArray,
     margin_link: FloatArray,
+    margin_memory: FloatArray,
     t_mig: FloatArray,
     t_be: FloatArray,
     e_mig: FloatArray,
@@ -320,14 +347,15 @@ def _classify(
     class_edges: tuple[float, float],
 ) -> Feasibility:
     """Verdict from the margins; only arrays that need the full shape get it, the rest are views."""
-    shape = np.broadcast_shapes(*(np.shape(x) for x in (margin_energy, margin_deadline, margin_capacity, r)))
+    given = (margin_energy, margin_deadline, margin_capacity, margin_memory, r)
+    shape = np.broadcast_shapes(*(np.shape(x) for x in given))
     least = np.minimum(margin_time, margin_energy)
     tightest = np.where(margin_energy < margin_time, np.int8(ENERGY), np.int8(TIME))
     if not np.all(np.isposinf(margin_deadline)):
         tightest = np.where(margin_deadline < least, np.int8(DEADLINE), tightest)
         least = np.minimum(least, margin_deadline)
     binding = np.where(least >= 0.0, np.int8(FEASIBLE), tightest)
-    for margin, code in ((margin_capacity, CAPACITY), (margin_link, LINK)):
+    for margin, code in ((margin_capacity, CAPACITY), (margin_link, LINK), (margin_memory, MEMORY)):
         if np.any(margin < 0.0):
             binding = np.where(margin < 0.0, np.int8(code), binding)
     class_code = (r > class_edges[0]).astype(np.int8) + (r > class_edges[1])
@@ -345,6 +373,7 @@ def _classify(
         margin_deadline_s=full(margin_deadline),
         margin_capacity_gpus=full(margin_capacity),
         margin_link_gbit_per_s=full(margin_link),
+        margin_memory_gb=full(margin_memory),
         t_mig_s=full(t_mig),
         t_be_s=full(t_be),
         e_mig_mwh=full(e_mig),
@@ -398,6 +427,8 @@ def _check_arrays(
     free: FloatArray,
     remaining: FloatArray,
     deadline: FloatArray,
+    need_gb: FloatArray,
+    has_gb: FloatArray,
 ) -> None:
     """Raise on NaN and on values outside their range; one minimum and maximum per array."""
     bounds = (
@@ -412,6 +443,8 @@ def _check_arrays(
         ("free_gpus", free, "devices", 0.0, False),
         ("remaining_s", remaining, "s", 0.0, True),
         ("deadline_s", deadline, "s", -np.inf, False),
+        ("memory_gb_per_gpu", need_gb, "GB", 0.0, True),
+        ("device_memory_gb", has_gb, "GB", 0.0, False),
     )
     findings = Findings()
     for name, values, unit, least, finite in bounds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 REFERENCE_BF16_TFLOPS = 312.0
 """Dense BF16 peak of an A100, the device all relative throughputs refer to. [TFLOP/s]"""
@@ -48,7 +49,12 @@ class Device:
     host_w_per_gpu
         Server power per device that is on; 0 where the power is a whole box's. [W]
     memory_gb
-        Device memory. [GB]
+        Memory of the whole device; in boxes and modules it is shared with the processor. [GB]
+    gpus_per_device
+        GPUs it consists of, among which its memory is divided; 1 but for boards of several.
+    price_usd
+        Price at release, NaN where no source is known; of data-centre parts a share of what servers were sold
+        for [epoch]_ (a table that cites others: *read2*). [USD]
     rel_throughput
         Training speed over that of an A100.
     source
@@ -68,6 +74,13 @@ class Device:
     rel_throughput: float
     source: str
     sure: str
+    gpus_per_device: int = 1
+    price_usd: float = nan
+
+    @property
+    def memory_gb_per_gpu(self) -> float:
+        """Memory that one worker of a job can use: that of one GPU. [GB]"""
+        return self.memory_gb / self.gpus_per_device
 
 
 def relative_throughput(
@@ -122,6 +135,7 @@ def _device(
     mfu: float = OTHER_MFU,
     loaded_idle_w: float | None = None,
     edge: bool = False,
+    gpus: int = 1,
 ) -> Device:
     """Device from its data sheet; the loaded-idle draw follows by rule where none was measured."""
     loaded = max(LOADED_IDLE_SHARE_OF_LIMIT * p_limit_w, p_idle_w) if loaded_idle_w is None else loaded_idle_w
@@ -136,13 +150,27 @@ def _device(
         rel_throughput=relative_throughput(bf16_tflops, bandwidth_gb_per_s, mfu=mfu, memory_bound=edge),
         source=source,
         sure=sure,
+        gpus_per_device=gpus,
+        price_usd=_PRICE_USD.get(name, nan),
     )
 
+
+# Prices at release as listed by [epoch], a table that cites others. An H100 is an eighth of a DGX server sold
+# for 269,000 USD in 2023, host and network included; a MI300X the upper end of 10,000 to 15,000.
+_PRICE_USD = {
+    "k80": 5000.0,
+    "v100_sxm2": 11458.0,
+    "a100_sxm_40": 15000.0,
+    "rtx_4090": 1599.0,
+    "rtx_6000_ada": 6799.0,
+    "h100_sxm": 33600.0,
+    "mi300x": 15000.0,
+}
 
 # Idle draws are the middle of the ranges seen. A K80 is a board of two GPUs. A100s carry the reference's MFU.
 # Where the bandwidth or idle draw alone was recalled, the label says so after the word of the rest.
 _DEVICES = (
-    _device("k80", 300, 55, 24, 480, 4.1, "mlco2", "read; idle recalled", host_w=CARD_HOST_W),
+    _device("k80", 300, 55, 24, 480, 4.1, "mlco2", "read; idle recalled", host_w=CARD_HOST_W, gpus=2),
     _device("p100_pcie", 250, 27.5, 16, 732, 19.05, "mlco2", "read; idle recalled", host_w=CARD_HOST_W),
     _device(
         "v100_sxm2",

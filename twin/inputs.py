@@ -14,6 +14,7 @@ from twin._arrays import FloatArray, IntArray
 from twin.migration import BIT_PER_BYTE, KWH_PER_MWH, MigrationModel
 from twin.sites import HOTTEST_C, SiteTable, gpu_limit, idle_power_mw, meter_factor
 from twin.wan import Wan
+from twin.workloads.table import OPTIONAL_JOB_COLUMNS
 from weather import Findings
 
 if TYPE_CHECKING:
@@ -240,7 +241,8 @@ class SimulationInputs:
 class JobTable:
     """Columns of the job table as read-only arrays; see `twin.workloads` for their meaning.
 
-    A table without the column `pausable` is one of jobs that may all pause.
+    Columns that a table may lack: `pausable` (all jobs may pause), `placeable` (jobs that may move may also
+    start elsewhere than at their origin), `memory_gb_per_gpu` (0: they fit every device), `priority` (0).
     """
 
     job_id: IntArray
@@ -252,6 +254,9 @@ class JobTable:
     migratable: npt.NDArray[np.bool_]
     origin: IntArray
     pausable: npt.NDArray[np.bool_]
+    placeable: npt.NDArray[np.bool_]
+    memory_gb_per_gpu: FloatArray
+    priority: IntArray
 
     @property
     def n_jobs(self) -> int:
@@ -261,7 +266,10 @@ class JobTable:
     @classmethod
     def from_frame(cls, jobs: pd.DataFrame) -> JobTable:
         """Copy the columns out of a data frame."""
-        pausable = jobs["pausable"] if "pausable" in jobs else pd.Series(True, index=jobs.index)
+
+        def optional(name: str, default: object) -> pd.Series:
+            return jobs[name] if name in jobs else pd.Series(default, index=jobs.index)
+
         return cls(
             job_id=_frozen(jobs["job_id"].to_numpy(dtype=np.int64, copy=True)),
             submit_s=_frozen(jobs["submit_s"].to_numpy(dtype=np.float64, copy=True)),
@@ -271,7 +279,12 @@ class JobTable:
             deadline_s=_frozen(jobs["deadline_s"].to_numpy(dtype=np.float64, copy=True)),
             migratable=_frozen(jobs["migratable"].to_numpy(dtype=np.bool_, copy=True)),
             origin=_frozen(jobs["origin"].to_numpy(dtype=np.int64, copy=True)),
-            pausable=_frozen(pausable.to_numpy(dtype=np.bool_, copy=True)),
+            pausable=_frozen(optional("pausable", True).to_numpy(dtype=np.bool_, copy=True)),
+            placeable=_frozen(optional("placeable", jobs["migratable"]).to_numpy(dtype=np.bool_, copy=True)),
+            memory_gb_per_gpu=_frozen(
+                optional("memory_gb_per_gpu", 0.0).to_numpy(dtype=np.float64, copy=True)
+            ),
+            priority=_frozen(optional("priority", 0).to_numpy(dtype=np.int64, copy=True)),
         )
 
 
@@ -298,7 +311,7 @@ def _check_time(inputs: SimulationInputs, findings: Findings) -> None:
 
 
 def _check_shapes(inputs: SimulationInputs, findings: Findings) -> None:
-    needed = [f.name for f in fields(JobTable) if f.name != "pausable"]
+    needed = [f.name for f in fields(JobTable) if f.name not in OPTIONAL_JOB_COLUMNS]
     missing = [name for name in needed if name not in inputs.jobs]
     if missing:
         findings.add("jobs", f"columns missing: {', '.join(missing)}", "make the table with prepare_jobs")
@@ -354,6 +367,23 @@ def _check_values(inputs: SimulationInputs, findings: Findings) -> None:
         )
     if len(too_wide) > 5:
         findings.add("jobs", f"{len(too_wide) - 5} more jobs do not fit their origin")
+    _check_memory(inputs, findings)
+
+
+def _check_memory(inputs: SimulationInputs, findings: Findings) -> None:
+    """A job must fit the devices of its origin, where it may always run."""
+    table, memory_gb = inputs.table, inputs.sites.memory_gb_per_gpu
+    unfit = ~(table.memory_gb_per_gpu <= memory_gb[table.origin])
+    for job in np.flatnonzero(unfit)[:5]:
+        site = table.origin[job]
+        findings.add(
+            f"job {table.job_id[job]}",
+            f"needs {table.memory_gb_per_gpu[job]:g} GB of memory on each GPU, devices of its origin "
+            f"{inputs.sites.name[site]!r} have {memory_gb[site]:g} GB",
+            "give the job another origin, or the site other devices",
+        )
+    if np.sum(unfit) > 5:
+        findings.add("jobs", f"{int(np.sum(unfit)) - 5} more jobs do not fit the memory of their origin")
 
 
 def _check_heat(inputs: SimulationInputs, findings: Findings) -> None:

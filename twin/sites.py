@@ -78,6 +78,11 @@ class SiteTable:
         return self._of_device("rel_throughput")
 
     @cached_property
+    def memory_gb_per_gpu(self) -> FloatArray:
+        """Memory that each site's devices give a worker of a job. [GB]"""
+        return self._of_device("memory_gb_per_gpu")
+
+    @cached_property
     def busy_w(self) -> FloatArray:
         """IT power of a device in training, with its share of the host. [W]"""
         return self._of_device("p_busy_w") + self._of_device("host_w_per_gpu")

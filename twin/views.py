@@ -142,6 +142,7 @@ def _site_view(inputs: SimulationInputs, published: Published, used: Usage) -> S
         gpu_capacity=inputs.gpu_capacity,
         free_gpus=inputs.gpu_capacity - used.total,
         speed=inputs.sites.rel_throughput,
+        memory_gb_per_gpu=inputs.sites.memory_gb_per_gpu,
     )
 
 
@@ -158,6 +159,9 @@ _NO_JOBS = JobView(
     migratable=_NO_FLAGS,
     pausable=_NO_FLAGS,
     work_gpu_h=_NO_VALUES,
+    placeable=_NO_FLAGS,
+    memory_gb_per_gpu=_NO_VALUES,
+    priority=_NO_ROWS,
 )
 
 
@@ -179,6 +183,9 @@ def _job_view(inputs: SimulationInputs, state: State, job: IntArray, now_s: floa
         migratable=table.migratable[job],
         pausable=table.pausable[job],
         work_gpu_h=table.work_gpu_h[job],
+        placeable=table.placeable[job],
+        memory_gb_per_gpu=table.memory_gb_per_gpu[job],
+        priority=table.priority[job],
     )
 
 

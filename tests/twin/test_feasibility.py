@@ -31,7 +31,14 @@ def verdict(**changes: Any) -> Feasibility:
 
 
 def test_all_quantities_by_hand() -> None:
-    f = verdict(gain=0.5, wan_kwh_per_gb=0.001, deadline_s=10000.0, remaining_s=9000.0, free_gpus=20)
+    f = verdict(
+        gain=0.5,
+        wan_kwh_per_gb=0.001,
+        deadline_s=10000.0,
+        remaining_s=9000.0,
+        free_gpus=20,
+        memory_gb_per_gpu=60.0,
+    )
     e_mig_mwh = 480 * 0.0036 / 3600 + 0.1 / 1000
     t_be_s = e_mig_mwh * 3600 / (0.0072 * 0.5)
     assert float(f.t_mig_s) == 480.0
@@ -39,6 +46,7 @@ def test_all_quantities_by_hand() -> None:
     assert float(f.t_be_s) == pytest.approx(t_be_s)
     assert float(f.r) == pytest.approx(480 / 7200)
     expected = {"time": 240.0, "energy": 6720 - t_be_s, "capacity": 12.0, "link": 10.0, "deadline": 520.0}
+    expected["memory"] = 80.0 - 60.0
     assert {k: float(v) for k, v in f.margins.items()} == pytest.approx(expected)
     assert f.feasible
     assert str(f.reason) == "feasible"
@@ -66,6 +74,12 @@ def test_all_quantities_by_hand() -> None:
         ({"deadline_s": -1.0}, "deadline"),
         ({"free_gpus": 7, "bandwidth_gbit_per_s": 0.0, "gain": 0.0}, "link"),
         ({"free_gpus": 7, "gain": 0.0}, "capacity"),
+        ({"memory_gb_per_gpu": 80.0}, "feasible"),  # an H100 has as much
+        ({"memory_gb_per_gpu": 80.1}, "memory"),
+        ({"memory_gb_per_gpu": 20.0, "device_memory_gb": 16.0}, "memory"),
+        ({"memory_gb_per_gpu": 20.0, "device": "t4"}, "memory"),
+        ({"memory_gb_per_gpu": 12.5, "device": "k80"}, "memory"),  # a board of two GPUs with 12 GB each
+        ({"memory_gb_per_gpu": 81.0, "free_gpus": 7, "bandwidth_gbit_per_s": 0.0}, "memory"),
     ],
 )
 def test_which_condition_binds(changes: dict[str, Any], reason: str) -> None:
@@ -116,6 +130,7 @@ def test_margins_decide_feasibility() -> None:
         free_gpus=rng.integers(0, 200, n),
         remaining_s=rng.uniform(0, 1e5, n),
         deadline_s=rng.uniform(0, 4e5, n),
+        memory_gb_per_gpu=rng.uniform(0, 85, n),
         wan_kwh_per_gb=0.06,
     )
     holds = np.all([margin >= 0 for margin in f.margins.values()], axis=0)

@@ -186,7 +186,12 @@ def test_the_outlook_knows_how_long_a_window_stays_open() -> None:
     marginal = np.array([[1.0, 0.2], [0.8, 0.9], [0.5, 0.9], [0.4, 0.9]])
     one = np.ones(2)
     sites = replace(
-        view.sites, outlook_marginal=marginal, outlook_absorbable_p_mw=marginal, gpu_capacity=one, speed=one
+        view.sites,
+        outlook_marginal=marginal,
+        outlook_absorbable_p_mw=marginal,
+        gpu_capacity=one,
+        speed=one,
+        memory_gb_per_gpu=one,
     )
     outlook = Outlook.of(replace(view, sites=sites))
     assert list(outlook.window_s) == [3 * 3600.0, 0.0]

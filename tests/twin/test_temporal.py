@@ -46,6 +46,7 @@ def one_site_view(outlook: list[float], *, checkpoint_gb: float, left_h: float =
         gpu_capacity=np.array([8]),
         free_gpus=np.array([0]),
         speed=one,
+        memory_gb_per_gpu=one * 80.0,
     )
     row = np.zeros(1, dtype=np.int64)
     job = JobView(
@@ -60,6 +61,9 @@ def one_site_view(outlook: list[float], *, checkpoint_gb: float, left_h: float =
         migratable=row == 0,
         pausable=row == 0,
         work_gpu_h=one * 8 * (left_h + 1.0),
+        placeable=row == 0,
+        memory_gb_per_gpu=one * 0.0,
+        priority=row,
     )
     none = JobView(**{name: values[:0] for name, values in vars(job).items()})
     return replace(view, renewed=True, sites=sites, queued=none, running=job, paused=none)

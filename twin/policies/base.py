@@ -42,6 +42,8 @@ class SiteView:
         GPUs that may be used, and those neither in use nor reserved.
     speed : ndarray (site)
         Training speed of one GPU over the reference device.
+    memory_gb_per_gpu : ndarray (site)
+        Memory of a device for one worker of a job. [GB]
     """
 
     absorbable_p_mw: FloatArray
@@ -55,6 +57,7 @@ class SiteView:
     gpu_capacity: IntArray
     free_gpus: IntArray
     speed: FloatArray
+    memory_gb_per_gpu: FloatArray
 
     @property
     def n_sites(self) -> int:
@@ -90,11 +93,17 @@ class JobView:
     submit_s : ndarray
         When it was submitted. [s]
     migratable : ndarray of bool
-        Whether it may move once started, and run elsewhere than at its origin.
+        Whether it may move once started.
     pausable : ndarray of bool
         Whether it may pause.
     work_gpu_h : ndarray
         All of its work. [GPU-h at the reference device]
+    placeable : ndarray of bool
+        Whether it may start elsewhere than at its origin; in most tables the same jobs as `migratable`.
+    memory_gb_per_gpu : ndarray
+        Memory it needs on each GPU; 0 where that is no limit. [GB]
+    priority : ndarray of int
+        The higher start first among the queued of a site, whatever the order in which they are placed.
     """
 
     job: IntArray
@@ -108,6 +117,9 @@ class JobView:
     migratable: BoolArray
     pausable: BoolArray
     work_gpu_h: FloatArray
+    placeable: BoolArray
+    memory_gb_per_gpu: FloatArray
+    priority: IntArray
 
     def __len__(self) -> int:
         return len(self.job)
@@ -184,7 +196,7 @@ class Refusals:
         Index into `twin.feasibility.REASONS`.
     margin : ndarray
         Margin of the condition that binds, negative: in seconds for time, energy and deadline, in GPUs for
-        capacity, in Gbit/s for link.
+        capacity, in Gbit/s for link, in GB for memory.
     """
 
     job: IntArray = field(default_factory=_no_jobs)

@@ -7,10 +7,11 @@ from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 
-from twin._arrays import BoolArray, IntArray
+from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.feasibility import REASONS
 from twin.migration import MigrationModel
 from twin.policies.base import Commands, JobView, Policy, SiteView, View
+from twin.policies.filling import fits_memory
 
 N_CASES = 60
 
@@ -24,10 +25,10 @@ def check_policy(policy: Policy, *, seed: int = 0) -> None:
 
     It has a name; it changes nothing in the view; the same view gives the same commands; only queued jobs are
     placed, and only where they may run; only running, migratable jobs are moved, to another site that can be
-    reached, into GPUs that are free together, and only when signals are renewed; only running, pausable jobs
-    are paused, and only when signals are renewed; only paused jobs are resumed, into GPUs that are free; only
-    queued jobs are held back; no job is named twice but one placed and held; refusals have a
-    reason and a finite margin below zero or an unbounded one.
+    reached, into GPUs that are free together and have memory enough, and only when signals are renewed; only
+    running, pausable jobs are paused, and only when signals are renewed; only paused jobs are resumed, into
+    GPUs that are free; only queued jobs are held back; no job is named twice but one placed and held;
+    refusals have a reason and a finite margin below zero or an unbounded one.
 
     Parameters
     ----------
@@ -69,7 +70,8 @@ def random_view(rng: np.random.Generator) -> View:
     n = int(rng.integers(1, 6))
     ahead = int(rng.integers(1, 30))
     capacity = rng.integers(4, 65, n)
-    running = _random_jobs(rng, capacity, int(rng.integers(0, 15)), 0)
+    memory_gb = rng.spawn(1)[0].choice([16.0, 40.0, 80.0], n)
+    running = _random_jobs(rng, capacity, memory_gb, int(rng.integers(0, 15)), 0)
     used = np.bincount(running.site, weights=running.n_gpus, minlength=n)
     keep = used[running.site] <= capacity[running.site]
     running = _rows(running, keep)
@@ -91,6 +93,7 @@ def random_view(rng: np.random.Generator) -> View:
         gpu_capacity=capacity,
         free_gpus=capacity - used,
         speed=rng.choice([0.5, 1.0, 2.0], n),
+        memory_gb_per_gpu=memory_gb,
     )
     return View(
         now_s=1e6,
@@ -98,9 +101,9 @@ def random_view(rng: np.random.Generator) -> View:
         signal_step_s=3600.0,
         renewed=bool(rng.integers(0, 2)),
         sites=sites,
-        queued=_random_jobs(rng, capacity, int(rng.integers(0, 15)), 1000),
+        queued=_random_jobs(rng, capacity, memory_gb, int(rng.integers(0, 15)), 1000),
         running=running,
-        paused=_random_jobs(rng, capacity, int(rng.integers(0, 15)), 2000),
+        paused=_random_jobs(rng, capacity, memory_gb, int(rng.integers(0, 15)), 2000),
         bandwidth_gbit_per_s=bandwidth,
         latency_s=np.where(np.eye(n, dtype=np.bool_), 0.0, np.where(bandwidth > 0.0, 0.01, np.inf)),
         wan_kwh_per_gb=0.001,
@@ -111,10 +114,14 @@ def random_view(rng: np.random.Generator) -> View:
     )
 
 
-def _random_jobs(rng: np.random.Generator, capacity: IntArray, n_jobs: int, first: int) -> JobView:
+def _random_jobs(
+    rng: np.random.Generator, capacity: IntArray, memory_gb: FloatArray, n_jobs: int, first: int
+) -> JobView:
+    own = rng.spawn(1)[0]
     origin = rng.integers(0, len(capacity), n_jobs)
     n_gpus = np.minimum(rng.choice([1, 2, 4, 8, 16, 32], n_jobs), capacity[origin])
     left_h = rng.uniform(0.0, 60.0, n_jobs)
+    need_gb = np.minimum(own.choice([0.0, 10.0, 30.0, 60.0], n_jobs), memory_gb[origin])
     return JobView(
         job=np.arange(first, first + n_jobs),
         site=origin.copy(),
@@ -127,6 +134,9 @@ def _random_jobs(rng: np.random.Generator, capacity: IntArray, n_jobs: int, firs
         submit_s=np.sort(rng.uniform(0.0, 1e6, n_jobs)),
         migratable=rng.random(n_jobs) < 0.8,
         pausable=rng.random(n_jobs) < 0.8,
+        placeable=own.random(n_jobs) < 0.8,
+        memory_gb_per_gpu=need_gb,
+        priority=own.integers(0, 3, n_jobs),
     )
 
 
@@ -145,7 +155,9 @@ def _problems(commands: Commands, view: View) -> Iterator[str]:
         yield "a job that is not queued is placed"
     elif np.any(view.queued.n_gpus[place] > sites.gpu_capacity[commands.place_site]):
         yield "a job is placed where it does not fit"
-    elif np.any(~view.queued.migratable[place] & (commands.place_site != view.queued.origin[place])):
+    elif not np.all(fits_memory(view.queued, sites)[place, commands.place_site]):
+        yield "a job is placed where the memory of a device is too small for it"
+    elif np.any(~view.queued.placeable[place] & (commands.place_site != view.queued.origin[place])):
         yield "a job that may only run at its origin is placed elsewhere"
     yield from _pause_problems(commands, view)
     if np.any(move < 0):
@@ -156,6 +168,8 @@ def _problems(commands: Commands, view: View) -> Iterator[str]:
     if np.any(~view.running.migratable[move]):
         yield "a job that may not move is moved"
     source, dest = view.running.site[move], commands.move_dest
+    if not np.all(fits_memory(view.running, sites)[move, dest]):
+        yield "a job is moved to where the memory of a device is too small for it"
     if np.any(source == dest) or np.any(view.bandwidth_gbit_per_s[source, dest] <= 0.0):
         yield "a job is moved to where it is, or where no path leads"
     wanted = np.bincount(dest, weights=view.running.n_gpus[move], minlength=sites.n_sites)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from twin._arrays import BoolArray, FloatArray, IntArray
-from twin.feasibility import CAPACITY
+from twin.feasibility import CAPACITY, MEMORY
 from twin.policies.base import Commands, Refusals, View
-from twin.policies.filling import Room, fill, may_run_at
+from twin.policies.filling import Room, fill, fits_memory, may_run_at
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class EnergyGreedy:
 
     def _place(self, view: View, room: Room) -> IntArray:
         queued = view.queued
-        eligible = may_run_at(queued.n_gpus, queued.origin, queued.migratable, view.sites.gpu_capacity)
+        eligible = may_run_at(queued, view.sites)
         return fill(room, _by_headroom(room.headroom_p_mw), eligible, queued.n_gpus, within_headroom=True)
 
     def _move(self, view: View, room: Room) -> tuple[IntArray, Refusals]:
@@ -45,12 +45,13 @@ class EnergyGreedy:
         excess = room.headroom_p_mw < 0.0
         wants = running.migratable & excess[running.site]
         reachable = view.bandwidth_gbit_per_s > 0.0
-        eligible = may_run_at(running.n_gpus, running.origin, running.migratable, sites.gpu_capacity)
-        eligible &= wants[:, None] & reachable[running.site]
+        wide = running.n_gpus[:, None] > sites.gpu_capacity
+        wanted = wants[:, None] & reachable[running.site] & ~wide
         order = _by_headroom(room.headroom_p_mw)
-        surplus = room.headroom_p_mw.copy()
+        best = int(np.argmax(room.headroom_p_mw))
+        eligible = wanted & fits_memory(running, sites)
         dest = fill(room, order, eligible, running.n_gpus, within_headroom=True)
-        return dest, _crowded_out(view, room, eligible, dest, surplus)
+        return dest, _left_out(view, room, wanted[:, best] & (dest < 0), best)
 
 
 def _by_headroom(headroom_p_mw: FloatArray) -> IntArray:
@@ -59,17 +60,17 @@ def _by_headroom(headroom_p_mw: FloatArray) -> IntArray:
     return order[headroom_p_mw[order] > 0.0]
 
 
-def _crowded_out(
-    view: View, room: Room, eligible: BoolArray, dest: IntArray, surplus_p_mw: FloatArray
-) -> Refusals:
-    """Jobs that the site with the most surplus would still welcome, but has no free GPUs for."""
-    best = int(np.argmax(surplus_p_mw))
-    n_gpus = view.running.n_gpus
-    welcome = n_gpus * room.gpu_p_mw[best] <= room.headroom_p_mw[best]
-    job = np.flatnonzero((dest < 0) & eligible[:, best] & welcome & (n_gpus > room.free_gpus[best]))
+def _left_out(view: View, room: Room, wanted: BoolArray, best: int) -> Refusals:
+    """Jobs that the site with the most surplus would still welcome, but lacks memory or free GPUs for."""
+    running = view.running
+    welcome = running.n_gpus * room.gpu_p_mw[best] <= room.headroom_p_mw[best]
+    spare_gb = view.sites.memory_gb_per_gpu[best] - running.memory_gb_per_gpu
+    spare_gpus = room.free_gpus[best] - running.n_gpus
+    job = np.flatnonzero(wanted & welcome & ((spare_gb < 0.0) | (spare_gpus < 0)))
+    too_small = spare_gb[job] < 0.0
     return Refusals(
-        job=view.running.job[job],
+        job=running.job[job],
         dest=np.full(job.size, best, dtype=np.int64),
-        reason=np.full(job.size, CAPACITY, dtype=np.int64),
-        margin=(room.free_gpus[best] - n_gpus[job]).astype(np.float64),
+        reason=np.where(too_small, MEMORY, CAPACITY),
+        margin=np.where(too_small, spare_gb[job], spare_gpus[job]),
     )

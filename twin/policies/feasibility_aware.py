@@ -66,7 +66,7 @@ class FeasibilityAware:
         value = outlook.mean_over(run_s)
         at_origin = queued.origin[:, None] == np.arange(sites.n_sites)
         gain = value - np.take_along_axis(value, queued.origin[:, None], axis=1)
-        allowed = may_run_at(queued.n_gpus, queued.origin, queued.migratable, sites.gpu_capacity)
+        allowed = may_run_at(queued, sites)
         fast = sites.speed >= self.min_speed_ratio * sites.speed[queued.origin][:, None]
         better = allowed & fast & (gain > self.min_place_gain)
         full = room.headroom_p_mw <= 0.0
@@ -203,6 +203,8 @@ class _Candidates:
             hold_power_mw=running.n_gpus[job] * view.sites.held_gpu_p_mw[self.site],
             latency_s=view.latency_s[self.source[rows], self.site],
             free_gpus=np.array(free_gpus, dtype=np.float64),
+            memory_gb_per_gpu=running.memory_gb_per_gpu[job],
+            device_memory_gb=np.asarray(view.sites.memory_gb_per_gpu[self.site]),
             remaining_s=self.left_s[rows],
             deadline_s=running.deadline_s[job] - view.now_s,
             alpha=view.alpha,

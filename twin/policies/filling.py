@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from twin._arrays import BoolArray, FloatArray, IntArray
+from twin.policies.base import JobView, SiteView
 from twin.scheduler import first_fit
 
 
@@ -83,10 +84,17 @@ def fill(
     return site_of
 
 
-def may_run_at(
-    n_gpus: IntArray, origin: IntArray, migratable: BoolArray, gpu_capacity: IntArray
-) -> BoolArray:
-    """Say whether a job may run at a site at all: it fits, and is allowed to leave its origin. (job, site)"""
-    fits = n_gpus[:, None] <= gpu_capacity
-    at_origin = origin[:, None] == np.arange(len(gpu_capacity))
-    return np.asarray(fits & (migratable[:, None] | at_origin))
+def fits_memory(jobs: JobView, sites: SiteView) -> BoolArray:
+    """Say whether the memory that a job needs on each GPU is there at a site. (job, site)"""
+    return np.asarray(jobs.memory_gb_per_gpu[:, None] <= sites.memory_gb_per_gpu)
+
+
+def may_run_at(jobs: JobView, sites: SiteView) -> BoolArray:
+    """Say whether a queued job may run at a site at all. (job, site)
+
+    It fits into the GPUs the site may use and into the memory of each, and is there already or allowed to
+    start elsewhere than at its origin.
+    """
+    fits = (jobs.n_gpus[:, None] <= sites.gpu_capacity) & fits_memory(jobs, sites)
+    at_origin = jobs.origin[:, None] == np.arange(sites.n_sites)
+    return np.asarray(fits & (jobs.placeable[:, None] | at_origin))

@@ -225,7 +225,9 @@ def migrations(readout: Readout) -> Picture:
     names = readout.policies
     refused = {p: cast("dict[str, float]", readout.of_policy(p)["migrations_refused"]) for p in names}
     reasons = [r for r in REASONS[1:] if any(refused[p].get(r, 0) for p in names)]
-    shades = dict(zip(REASONS[1:], ("#c2543d", "#e0b35c", "#7d8aa5", "#9a5a8f", "#73894a"), strict=True))
+    shades = dict(
+        zip(REASONS[1:], ("#c2543d", "#e0b35c", "#7d8aa5", "#9a5a8f", "#73894a", "#4f8f9a"), strict=True)
+    )
 
     def paint(figure: Figure) -> None:
         done_axes, refused_axes = cast("tuple[Axes, Axes]", tuple(figure.subplots(1, 2, width_ratios=(2, 3))))

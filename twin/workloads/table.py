@@ -32,6 +32,9 @@ together."""
 OPTIONAL_JOB_COLUMNS: dict[str, str] = {
     "model": "model it trains, a key of `twin.workloads.models.MODELS`",
     "pausable": "whether it may pause; all may where the column is absent",
+    "placeable": "whether it may start elsewhere than at its origin; as `migratable` where absent",
+    "memory_gb_per_gpu": "device memory it needs on each GPU; it fits every device where absent [GB]",
+    "priority": "among the queued of a site the higher start first; 0 where absent",
 }
 """Columns a job table may have beside `JOB_COLUMNS`."""
 
@@ -95,8 +98,17 @@ def check_jobs(jobs: pd.DataFrame, n_sites: int | None = None) -> None:
         )
         if jobs["job_id"].duplicated().any():
             findings.add("job_id", "some are repeated", "give every job its own")
-        if jobs["migratable"].dtype != np.bool_:
-            findings.add("migratable", f"is {jobs['migratable'].dtype}", "give true or false")
+        for name in ("migratable", "pausable", "placeable"):
+            if name in jobs and jobs[name].dtype != np.bool_:
+                findings.add(name, f"is {jobs[name].dtype}", "give true or false")
+        if "memory_gb_per_gpu" in jobs:
+            (memory,) = _floats(jobs, ("memory_gb_per_gpu",))
+            _add_rows(
+                findings, "memory_gb_per_gpu", ~((memory >= 0) & np.isfinite(memory)), memory, "at least 0 GB"
+            )
+        if "priority" in jobs:
+            (priority,) = _floats(jobs, ("priority",))
+            _add_rows(findings, "priority", ~_whole(priority, None), priority, "whole")
         _add_order(findings, submit)
     findings.raise_if_any("job table")
 
@@ -118,9 +130,10 @@ def _floats(table: pd.DataFrame, names: tuple[str, ...]) -> tuple[FloatArray, ..
     )
 
 
-def _whole(values: FloatArray, least: int) -> BoolArray:
+def _whole(values: FloatArray, least: int | None) -> BoolArray:
+    lowest = -np.inf if least is None else least
     with np.errstate(invalid="ignore"):
-        whole: BoolArray = np.isfinite(values) & (values >= least) & (values == np.rint(values))
+        whole: BoolArray = np.isfinite(values) & (values >= lowest) & (values == np.rint(values))
     return whole
 
 
