@@ -263,6 +263,11 @@ class JobTable:
         """Number of jobs."""
         return len(self.job_id)
 
+    @cached_property
+    def has_priorities(self) -> bool:
+        """Whether some jobs start before others that were submitted earlier."""
+        return bool(np.any(self.priority != self.priority[:1]))
+
     @classmethod
     def from_frame(cls, jobs: pd.DataFrame) -> JobTable:
         """Copy the columns out of a data frame."""

@@ -414,4 +414,8 @@ def make_jobs(scenario: Scenario, sites: SiteTable) -> pd.DataFrame:
         gpu_memory_gb=jobs.gpu_memory_gb,
         bytes_per_parameter=jobs.bytes_per_parameter,
         models=jobs.models,
+        needs_memory=jobs.needs_memory,
+        pausable_share=jobs.pausable_share,
+        service_share=jobs.service_share,
+        priority_shares=jobs.priority_shares,
     )

@@ -18,6 +18,7 @@ from twin.scenario_model import GridSection, Location, Scenario, describe, keys_
 from twin.sites import make_sites
 from twin.wan_scenario import is_plain, make_wan
 from twin.workloads import MODELS, TRACES
+from twin.workloads.kinds import SHARE_ROUNDING
 from weather import FILLS, READERS, Finding, Findings, InputError, data_path
 
 
@@ -304,6 +305,9 @@ def _check_jobs(scenario: Scenario, findings: Findings) -> None:
         _known("jobs.trace_device", "device", jobs.trace_device, DEVICES, findings)
     for name in jobs.models or {}:
         _known(f"jobs.models.{name}", "model", name, MODELS, findings)
+    if jobs.priority_shares and abs(sum(jobs.priority_shares) - 1.0) > SHARE_ROUNDING:
+        total = sum(jobs.priority_shares)
+        findings.add("jobs.priority_shares", f"have the sum {total:g}", "give shares with the sum 1")
     if jobs.source not in TRACES:
         return
     if jobs.source == "synthetic" and jobs.path is not None:

@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, FiniteFloat, JsonValue
 
 from twin.scenario_base import Name, NonNegative, Positive, PositiveShare, Section, Share
+from twin.scenario_jobs import JobsSection
 from twin.scenario_network import MigrationSection, WanSection
 from twin.scenario_text import dump_yaml
 
@@ -301,46 +302,6 @@ class GridSection(Section):
     limits: LimitsSection = Field(default=LimitsSection(), description="Limits of the whole grid.")
     weather: WeatherSection = Field(default=WeatherSection(), description="Where wind and PV come from.")
     load: LoadSection = Field(default=LoadSection(), description="Its load.")
-
-
-class JobsSection(Section):
-    """Which jobs arrive."""
-
-    source: str = Field(default="synthetic", description="Key of the traces (twin list traces).")
-    path: str | None = Field(
-        default=None, description="Trace file, absolute or inside CURTAILMENT_TWIN_DATA."
-    )
-    mean_gpus: Positive | None = Field(
-        default=None, description="Mean GPUs in use before fleet_scale; as in the trace when absent. [1]"
-    )
-    max_job_h: Positive | None = Field(
-        default=72.0, description="Longest job; longer ones are cut to it. [h]"
-    )
-    max_gpus: int | None = Field(
-        default=None, gt=0, description="Widest job before fleet_scale; wider ones are left out. [1]"
-    )
-    trace_start_h: NonNegative = Field(
-        default=0.0, description="Time in the trace at the start of the study. [h]"
-    )
-    trace_device: str | None = Field(
-        default=None,
-        description="Device on which the trace's run times hold; the reference device when absent.",
-    )
-    migratable_share: Share = Field(default=1.0, description="Share of jobs that may move. [1]")
-    deadline_factor: Annotated[FiniteFloat, Field(ge=1)] | None = Field(
-        default=None, description="Deadline as a multiple of the run time; none when absent. [1]"
-    )
-    gpu_memory_gb: Positive = Field(
-        default=80.0, description="Memory of the devices the models are sized for. [GB]"
-    )
-    bytes_per_parameter: Positive = Field(
-        default=14.0, description="Checkpoint size per model parameter, without models. [B]"
-    )
-    models: dict[str, Positive] | None = Field(
-        default=None,
-        description="Shares of the models that jobs train (twin list models), with the checkpoints of each; "
-        "sizes are drawn from a range when absent.",
-    )
 
 
 class SiteSection(Section):

@@ -138,7 +138,7 @@ def startable(
     Parameters
     ----------
     site : ndarray of int (job)
-        Queue in which each job stands; jobs in the order of their submission.
+        Queue in which each job stands; jobs by their priority, equal ones in the order of their submission.
     n_gpus : ndarray of int (job)
         GPUs it needs.
     waited_s : ndarray (job)

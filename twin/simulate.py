@@ -219,6 +219,8 @@ class Simulation:
             queued = queued[~np.isin(queued, held_back)]
         if not queued.size:
             return
+        if table.has_priorities:
+            queued = queued[np.argsort(-table.priority[queued], kind="stable")]
         free = self.inputs.gpu_capacity - usage(state, table, active, self.inputs.n_sites).total
         waited = now - table.submit_s[queued]
         go = startable(

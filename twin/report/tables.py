@@ -181,6 +181,7 @@ def device_table(scenario: Scenario) -> TextTable:
                 number(device.p_idle_w, 0),
                 number(device.host_w_per_gpu, 0),
                 number(device.rel_throughput, 2),
+                number(device.memory_gb_per_gpu, 0),
                 device.sure,
             )
         )
@@ -193,6 +194,7 @@ def device_table(scenario: Scenario) -> TextTable:
             "idle [W]",
             "host share [W]",
             "speed (A100 = 1)",
+            "memory per GPU [GB]",
             "how sure",
         ),
         tuple(rows),

@@ -15,10 +15,12 @@ from twin.workloads.models import (
     draw_models,
     lora_parameters_billion,
     parameter_bound_billion,
+    training_memory_gb,
     with_model_checkpoints,
 )
+from twin.workloads.origins import draw_origins
 from twin.workloads.philly import read_philly
-from twin.workloads.prepare import draw_checkpoints_gb, draw_origins, fleet_scale_for, prepare_jobs
+from twin.workloads.prepare import draw_checkpoints_gb, fleet_scale_for, prepare_jobs
 from twin.workloads.statistics import arrival_profile, mean_gpus_in_run, size_statistics, trace_statistics
 from twin.workloads.synthetic import generate_trace
 from twin.workloads.table import (
@@ -128,5 +130,6 @@ __all__ = [
     "read_philly",
     "size_statistics",
     "trace_statistics",
+    "training_memory_gb",
     "with_model_checkpoints",
 ]

@@ -223,6 +223,38 @@ def checkpoint_size_gb(parameters_billion: ArrayLike, bytes_per_parameter: Array
     return size
 
 
+def training_memory_gb(parameters_billion: ArrayLike, n_gpus: ArrayLike) -> FloatArray:
+    """Memory that a job needs on each of its GPUs, if its model is divided among all of them.
+
+    Parameters
+    ----------
+    parameters_billion
+        Parameters, trained with mixed-precision AdamW (`ModelFamily.memory_billion` for others). [1e9]
+    n_gpus
+        GPUs among which weights, moments and gradients are divided.
+
+    Returns
+    -------
+    ndarray
+        80 GB times the share that the model has of the largest one for so many GPUs. [GB]
+
+    Notes
+    -----
+    Activations take 30 % beside 18 B per parameter. A job that keeps the whole model on every GPU needs more:
+    this is the least with which it could run.
+
+    Examples
+    --------
+    A model of 7e9 parameters on 8 GPUs: 18 · 7 / (0.7 · 8) = 22.5 GB, 22.4 with the rounded bounds.
+
+    >>> training_memory_gb(7.0, 8).round(3).item()
+    22.4
+    """
+    share = np.asarray(parameters_billion, dtype=np.float64) / parameter_bound_billion(n_gpus)
+    memory: FloatArray = BOUND_MEMORY_GB * share
+    return memory
+
+
 def lora_parameters_billion(rank: int, n_layers: int, width: int, *, matrices: int = 2) -> float:
     """Parameters of low-rank adapters [lora]_ on square matrices.
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from twin._arrays import ArrayLike, BoolArray, FloatArray, IntArray
 from twin.hardware import DEVICES
-from twin.sites import HOTTEST_C, SiteTable, gpu_limit
-from twin.workloads.models import BOUND_MEMORY_GB, MODELS, draw_models, parameter_bound_billion
+from twin.sites import SiteTable
+from twin.workloads.kinds import SHARE_ROUNDING, draw_kinds
+from twin.workloads.models import (
+    BOUND_MEMORY_GB,
+    MODELS,
+    draw_models,
+    parameter_bound_billion,
+    training_memory_gb,
+)
+from twin.workloads.origins import draw_origins
 from twin.workloads.statistics import gpu_seconds_in_run, mean_gpus_in_run
 from twin.workloads.table import DAY_S, S_PER_H, check_jobs, check_trace
 from weather import Findings
@@ -42,6 +50,10 @@ def prepare_jobs(
     gpu_memory_gb: float = BOUND_MEMORY_GB,
     bytes_per_parameter: float = BYTES_PER_PARAMETER,
     models: Mapping[str, float] | None = None,
+    needs_memory: bool = False,
+    pausable_share: float = 1.0,
+    service_share: float = 0.0,
+    priority_shares: Sequence[float] = (),
 ) -> pd.DataFrame:
     """Jobs of a run from a trace.
 
@@ -80,6 +92,15 @@ def prepare_jobs(
     models
         Shares of the models that jobs train, by their keys in `twin.workloads.models.MODELS`; each job draws
         one that its devices can hold, and saves what that family does. Sizes are log-uniform where None.
+    needs_memory
+        Whether jobs need the memory of their model (`training_memory_gb`), so that they only run on devices
+        that have it; they fit every device otherwise.
+    pausable_share
+        Share of jobs that may pause.
+    service_share
+        Share of jobs that serve requests: they neither pause nor move once started, but may start anywhere.
+    priority_shares
+        Share of jobs of priority 0, 1 and so on, in sum 1; all have 0 where empty.
 
     Returns
     -------
@@ -112,9 +133,11 @@ def prepare_jobs(
         deadline_factor,
         gpu_memory_gb,
         bytes_per_parameter,
+        (pausable_share, service_share),
+        priority_shares,
     )
-    streams = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(5))
-    order_rng, copy_rng, size_rng, origin_rng, move_rng = streams
+    streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(8)]
+    order_rng, copy_rng, size_rng, origin_rng, *kind_rng = streams
     record: dict[str, object] = {**trace.attrs, "seed": seed, "fleet_scale": int(fleet_scale)}
     jobs = _lay(trace, duration_s, trace_start_h, order_rng, record)
     jobs = _drop_wide(jobs, max_gpus, record)
@@ -128,13 +151,16 @@ def prepare_jobs(
     n_gpus = jobs["n_gpus"].to_numpy(dtype=np.int64)
     run_h = jobs["duration_s"].to_numpy(dtype=np.float64) / S_PER_H
     speed = 1.0 if trace_device is None else DEVICES[trace_device].rel_throughput
-    named = None if models is None else draw_models(n_gpus, models, size_rng, gpu_memory_gb=gpu_memory_gb)
-    if named is None:
-        checkpoint_gb = draw_checkpoints_gb(
-            n_gpus, size_rng, gpu_memory_gb=gpu_memory_gb, bytes_per_parameter=bytes_per_parameter
-        )
-    else:
-        checkpoint_gb = np.array([MODELS[name].checkpoint_gb for name in named])
+    checkpoint_gb, parameters, named = _sizes(n_gpus, models, size_rng, gpu_memory_gb, bytes_per_parameter)
+    memory_gb = training_memory_gb(parameters, n_gpus) if needs_memory else None
+    kinds = draw_kinds(
+        len(jobs),
+        kind_rng,
+        migratable_share=migratable_share,
+        pausable_share=pausable_share,
+        service_share=service_share,
+        priority_shares=priority_shares,
+    )
     bundle = n_gpus * int(fleet_scale)
     result = pd.DataFrame(
         {
@@ -144,13 +170,13 @@ def prepare_jobs(
             "work_gpu_h": bundle * run_h * speed,
             "checkpoint_gb": checkpoint_gb * int(fleet_scale),
             "deadline_s": jobs["submit_s"].to_numpy(dtype=np.float64) + deadline_factor * run_h * S_PER_H,
-            "migratable": move_rng.random(len(jobs)) < migratable_share,
-            "origin": draw_origins(bundle, sites, origin_rng),
+            "migratable": kinds.pop("migratable"),
+            "origin": draw_origins(bundle, sites, origin_rng, memory_gb_per_gpu=memory_gb),
             "gpu_type": str(trace.attrs.get("gpu_type", "")),
         }
     )
-    if named is not None:
-        result["model"] = named
+    optional = {"model": named, "memory_gb_per_gpu": memory_gb, **kinds}
+    result = result.assign(**{name: values for name, values in optional.items() if values is not None})
     check_jobs(result, sites.n_sites)
     result.attrs["preparation"] = record
     return result
@@ -219,47 +245,22 @@ def draw_checkpoints_gb(
     return bound * PARAMETER_SPAN ** -rng.random(np.shape(bound)) * bytes_per_parameter
 
 
-def draw_origins(n_gpus: IntArray, sites: SiteTable, rng: np.random.Generator) -> IntArray:
-    """Site each job is submitted to, with probability in proportion to capacity.
-
-    Parameters
-    ----------
-    n_gpus
-        Devices of each job, after `fleet_scale`.
-    sites
-        The sites; capacity is what the import limit lets train on the hottest day.
-    rng
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of int
-        Index of a site that can hold the job.
-
-    Raises
-    ------
-    InputError
-        Where no site can.
-    """
-    capacity = gpu_limit(sites, HOTTEST_C)
-    wide = n_gpus > capacity.max()
-    if np.any(wide):
-        findings = Findings()
-        largest = int(np.argmax(capacity))
-        findings.add(
-            "jobs.n_gpus",
-            f"{int(wide.sum())} jobs need up to {n_gpus.max()} devices; the largest site, "
-            f"{sites.name[largest]!r}, can train on {capacity[largest]}",
-            "raise n_gpus or import_limit_mw of a site, or leave wide jobs out with max_gpus",
+def _sizes(
+    n_gpus: IntArray,
+    models: Mapping[str, float] | None,
+    rng: np.random.Generator,
+    gpu_memory_gb: float,
+    bytes_per_parameter: float,
+) -> tuple[FloatArray, FloatArray, list[str] | None]:
+    """Checkpoints [GB], parameters by which memory counts [1e9], and names of models where they have some."""
+    if models is None:
+        size_gb = draw_checkpoints_gb(
+            n_gpus, rng, gpu_memory_gb=gpu_memory_gb, bytes_per_parameter=bytes_per_parameter
         )
-        findings.raise_if_any("jobs and sites")
-    u = rng.random(len(n_gpus))
-    origin = np.empty(len(n_gpus), dtype=np.int64)
-    for width in np.unique(n_gpus):
-        share = np.cumsum(np.where(capacity >= width, capacity, 0), dtype=np.float64)
-        of_width = n_gpus == width
-        origin[of_width] = np.searchsorted(share, u[of_width] * share[-1], side="right")
-    return origin
+        return size_gb, size_gb / bytes_per_parameter, None
+    names = draw_models(n_gpus, models, rng, gpu_memory_gb=gpu_memory_gb)
+    sizes = np.array([[MODELS[name].checkpoint_gb, MODELS[name].memory_billion] for name in names])
+    return sizes[:, 0], sizes[:, 1], names
 
 
 def _lay(
@@ -347,6 +348,8 @@ def _check_options(
     deadline_factor: float = np.inf,
     gpu_memory_gb: float = BOUND_MEMORY_GB,
     bytes_per_parameter: float = BYTES_PER_PARAMETER,
+    kind_shares: tuple[float, float] = (1.0, 0.0),
+    priority_shares: Sequence[float] = (),
 ) -> None:
     """Raise on options outside their range, all at once."""
     findings = Findings()
@@ -371,8 +374,14 @@ def _check_options(
         findings.add(
             "trace_device", f"unknown device {trace_device!r}", f"choose one of {', '.join(DEVICES)}"
         )
-    if not 0.0 <= migratable_share <= 1.0:
-        findings.add("migratable_share", f"is {migratable_share}", "give a share in [0, 1]")
+    shares = dict(zip(("pausable_share", "service_share"), kind_shares, strict=True))
+    for name, share in {"migratable_share": migratable_share, **shares}.items():
+        if not 0.0 <= share <= 1.0:
+            findings.add(name, f"is {share}", "give a share in [0, 1]")
+    if len(priority_shares) and not (
+        min(priority_shares) >= 0.0 and abs(sum(priority_shares) - 1.0) <= SHARE_ROUNDING
+    ):
+        findings.add("priority_shares", f"are {tuple(priority_shares)}", "give shares >= 0 with the sum 1")
     if not deadline_factor >= 1.0:
         findings.add(
             "deadline_factor", f"is {deadline_factor}", "give at least 1 (the bare run time), or inf"
