@@ -95,7 +95,7 @@ def weather_seed(scenario: Scenario, section: GridSection) -> int:
 def input_files(scenario: Scenario) -> list[Path]:
     """Files a scenario reads."""
     names = [n for g in scenario.grids for f in g.weather.files for n in (f.solar, f.wind) if n is not None]
-    names += [scenario.jobs.path] if scenario.jobs.path is not None else []
+    names += [n for n in (scenario.jobs.path, scenario.jobs.tasks_path) if n is not None]
     names += [scenario.wan.topology] if scenario.wan.topology is not None else []
     names += [entry.table for entry in scenario.wan.background if entry.table is not None]
     return [*(resolve_file(n) for n in names), *(p for g in scenario.grids for p in _grid_files(g))]

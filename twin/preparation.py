@@ -18,7 +18,7 @@ from twin.foretelling import day_ahead_known_until, day_ahead_section
 from twin.inputs import Expected, GridInputs, SimulationInputs
 from twin.progress import Progress
 from twin.provenance import file_sha256
-from twin.scenario_checks import build_grid, resolve_file
+from twin.scenario_checks import build_grid, resolve_file, trace_options
 from twin.scenario_model import GridSection, Scenario
 from twin.sites import HOTTEST_C, SiteTable, make_sites, max_power_mw
 from twin.stages import Groups, StageCache, stage_key
@@ -397,7 +397,16 @@ def make_jobs(scenario: Scenario, sites: SiteTable) -> pd.DataFrame:
     duration_s = scenario.time.days * 86400.0
     path = None if jobs.path is None else resolve_file(jobs.path)
     start_s = jobs.trace_start_h * 3600.0
-    trace = load_trace(jobs.source, path, seed=child_seed(scenario, 1), duration_s=duration_s + start_s)
+    options = trace_options(jobs)
+    if options.tasks is not None:
+        options = replace(options, tasks=resolve_file(str(options.tasks)))
+    trace = load_trace(
+        jobs.source,
+        path,
+        seed=child_seed(scenario, 1),
+        duration_s=duration_s + start_s,
+        options=options,
+    )
     return prepare_jobs(
         trace,
         seed=child_seed(scenario, 2),

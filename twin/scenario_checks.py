@@ -14,11 +14,13 @@ from pydantic_core import ErrorDetails
 from grid_models import CATALOG, Grid, load_grid, source_options
 from twin.hardware import DEVICES
 from twin.policies import POLICIES
+from twin.scenario_jobs import JobsSection
 from twin.scenario_model import GridSection, Location, Scenario, describe, keys_at
 from twin.sites import make_sites
 from twin.wan_scenario import is_plain, make_wan
-from twin.workloads import MODELS, TRACES
+from twin.workloads import MODELS, TRACES, TraceOptions, option_findings
 from twin.workloads.kinds import SHARE_ROUNDING
+from twin.workloads.read import head_findings
 from weather import FILLS, READERS, Finding, Findings, InputError, data_path
 
 
@@ -316,6 +318,42 @@ def _check_jobs(scenario: Scenario, findings: Findings) -> None:
         findings.add("jobs.path", "is missing", f"name the file of the {jobs.source} trace")
     elif jobs.path is not None:
         _file_exists("jobs.path", jobs.path, findings)
+    _check_trace_options(scenario, findings)
+
+
+def _check_trace_options(scenario: Scenario, findings: Findings) -> None:
+    """Check what the reader of the trace is told, and the first lines of the trace file."""
+    jobs = scenario.jobs
+    if jobs.tasks_path is not None:
+        _file_exists("jobs.tasks_path", jobs.tasks_path, findings)
+    options = trace_options(jobs)
+    if jobs.source == "synthetic":
+        for name in sorted(options.given()):
+            key = "tasks_path" if name == "tasks" else name
+            findings.add(
+                f"jobs.{key}", "a synthetic trace has no use for it", "remove it, or name another source"
+            )
+        return
+    for found in option_findings(jobs.source, options):
+        key = "tasks_path" if found.where == "tasks" else found.where
+        findings.add(f"jobs.{key}", found.what, found.remedy)
+    there = Findings()
+    if jobs.path is not None:
+        _file_exists("jobs.path", jobs.path, there)
+    if jobs.path is not None and not there:
+        for found in head_findings(jobs.source, resolve_file(jobs.path), options):
+            findings.add("jobs.path", f"{found.where}: {found.what}", found.remedy)
+
+
+def trace_options(jobs: JobsSection) -> TraceOptions:
+    """Return what the reader of a scenario's trace is told; the task table as it is named there."""
+    return TraceOptions(
+        clock=jobs.clock,
+        tasks=jobs.tasks_path,
+        processors_per_gpu=jobs.processors_per_gpu,
+        columns=jobs.columns,
+        censored=jobs.censored,
+    )
 
 
 def _check_wan(scenario: Scenario, findings: Findings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
@@ -15,6 +15,26 @@ class JobsSection(Section):
     source: str = Field(default="synthetic", description="Key of the traces (twin list traces).")
     path: str | None = Field(
         default=None, description="Trace file, absolute or inside CURTAILMENT_TWIN_DATA."
+    )
+    clock: str | None = Field(
+        default=None,
+        description="Clock of the trace's stamps and days, such as Asia/Shanghai or +08:00; the file's own "
+        "when absent.",
+    )
+    tasks_path: str | None = Field(
+        default=None, description="Task table of a pai trace, absolute or inside CURTAILMENT_TWIN_DATA."
+    )
+    processors_per_gpu: Positive | None = Field(
+        default=None, description="Processors of an swf trace that stand for one GPU. [1]"
+    )
+    columns: dict[str, str] | None = Field(
+        default=None,
+        description="Columns of a table by their meaning: submit, gpus, duration or start and end, queue, "
+        "status.",
+    )
+    censored: Literal["keep", "drop"] = Field(
+        default="keep",
+        description="Jobs still running at the end of the trace: kept with what they ran, or set aside.",
     )
     mean_gpus: Positive | None = Field(
         default=None, description="Mean GPUs in use before fleet_scale; as in the trace when absent. [1]"

@@ -94,13 +94,13 @@ def test_a_compressed_file_that_was_cut_off(tmp_path: Path) -> None:
 
 def test_sources_by_name(tmp_path: Path) -> None:
     path = write(tmp_path, HEADER + ROWS)
-    assert sorted(TRACES) == ["philly", "synthetic"]
+    assert sorted(TRACES) == ["acme", "helios", "openb", "pai", "philly", "swf", "synthetic", "table"]
     assert load_trace("philly", path).equals(read_philly(path))
     assert len(load_trace("synthetic", seed=1, duration_s=86400.0)) > 1000
     for source, file, message in (
         ("philly", None, "is missing"),
         ("synthetic", path, "has no file"),
-        ("helios", None, "philly, synthetic"),
+        ("venus", None, "philly, swf, synthetic"),
     ):
         with pytest.raises(InputError, match=message):
             load_trace(source, file)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from twin.workloads.table import SHOWN, check_trace
-from weather import Findings, InputError, PathLike
+from twin.workloads.cells import add_cells, has_columns, read_cells
+from twin.workloads.table import check_trace
+from weather import Findings, PathLike
 
 COLUMNS = ("timestamp", "duration", "num_gpus", "gpu_time", "cluster")
 
@@ -58,17 +58,10 @@ def read_philly(path: PathLike, *, duplicates: Literal["keep", "drop"] = "keep")
         finding = Findings()
         finding.add("duplicates", f"is {duplicates!r}", "choose 'keep' or 'drop'")
         finding.raise_if_any("philly trace")
-    table = _read_text(Path(path))
+    table = read_cells(Path(path))
     findings = Findings()
-    columns = {name: table[name] for name in COLUMNS if name in table}
-    for name in COLUMNS:
-        if name not in columns:
-            findings.add(
-                f"column {name!r}", "is missing", f"the file has {', '.join(map(str, table.columns))}"
-            )
-    if table.empty:
-        findings.add("rows", "there is none", "give a trace with at least one job")
-    values = _check_values(columns, findings)
+    has_columns(table, COLUMNS, "", findings)
+    values = _check_values({name: table[name] for name in COLUMNS if name in table}, findings)
     findings.raise_if_any(f"philly trace {path}")
     copies = table.duplicated(keep="first").to_numpy()
     time = values["timestamp"]
@@ -96,51 +89,25 @@ def read_philly(path: PathLike, *, duplicates: Literal["keep", "drop"] = "keep")
     return trace
 
 
-def _read_text(path: Path) -> pd.DataFrame:
-    """All cells as text; a file that can not be read at all is one finding."""
-    try:
-        return pd.read_csv(path, dtype="string", skipinitialspace=True)
-    except FileNotFoundError:
-        what, remedy = "there is no such file", "give the path of philly.csv or philly.csv.gz"
-    except pd.errors.EmptyDataError:
-        what, remedy = "the file is empty", "get it again"
-    except (EOFError, OSError, UnicodeDecodeError, zlib.error, pd.errors.ParserError) as error:
-        what, remedy = f"the file is damaged or cut off ({error})", "get it again"
-    findings = Findings()
-    findings.add(str(path), what, remedy)
-    raise InputError("philly trace", list(findings))
-
-
 def _check_values(columns: dict[str, pd.Series], findings: Findings) -> dict[str, pd.Series]:
     """Parsed columns; adds a finding for everything that is no value."""
     values: dict[str, pd.Series] = {}
     for name, text in columns.items():
         if name == "timestamp":
             values[name] = pd.to_datetime(text, format="%Y-%m-%d %H:%M:%S", errors="coerce")
-            _add(findings, name, text, values[name].isna(), "a time as 2017-10-09 07:01:55")
+            add_cells(findings, name, text, values[name].isna().to_numpy(), "a time as 2017-10-09 07:01:55")
         elif name == "cluster":
-            _add(findings, name, text, text.isna(), "an id of a virtual cluster")
+            add_cells(findings, name, text, text.isna().to_numpy(), "an id of a virtual cluster")
         else:
             values[name] = pd.to_numeric(text, errors="coerce").astype("float64")
             least = "a number above 0" if name != "num_gpus" else "a whole number of at least 1"
             bad = ~(values[name] > 0) | ~np.isfinite(values[name])
             if name == "num_gpus":
                 bad |= values[name] % 1 != 0
-            _add(findings, name, text, bad, least)
+            add_cells(findings, name, text, bad.to_numpy(dtype=np.bool_), least)
     if {"duration", "num_gpus", "gpu_time"} <= values.keys():
         product = values["duration"] * values["num_gpus"]
         wrong = (values["gpu_time"] - product).abs() > GPU_TIME_TOLERANCE * product.abs()
-        _add(findings, "gpu_time", columns["gpu_time"], wrong, "duration × num_gpus; was the file cut off?")
+        expected = "duration × num_gpus; was the file cut off?"
+        add_cells(findings, "gpu_time", columns["gpu_time"], wrong.to_numpy(dtype=np.bool_), expected)
     return values
-
-
-def _add(findings: Findings, name: str, text: pd.Series, bad: pd.Series, expected: str) -> None:
-    """Add one finding for all bad cells of a column, with their lines in the file."""
-    rows = np.flatnonzero(bad.to_numpy(dtype=np.bool_, na_value=True))
-    if rows.size:
-        shown = ", ".join(
-            f"{'nothing' if text.isna().iloc[i] else repr(text.iloc[i])} in line {i + 2}"
-            for i in rows[:SHOWN]
-        )
-        more = f" and {rows.size - SHOWN} more" if rows.size > SHOWN else ""
-        findings.add(name, f"{shown}{more}", f"expected {expected}")

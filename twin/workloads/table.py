@@ -15,6 +15,12 @@ TRACE_COLUMNS: dict[str, str] = {
 }
 """A trace as read or generated, sorted by `submit_s`; its `attrs` name the source."""
 
+OPTIONAL_TRACE_COLUMNS: dict[str, str] = {
+    "queue_s": "time from submission to start in the recorded cluster; NaN where not known [s]",
+    "status": "how the job ended there, such as completed, failed, cancelled; empty where not known",
+}
+"""Columns a trace may have beside `TRACE_COLUMNS`; jobs are made without them."""
+
 JOB_COLUMNS: dict[str, str] = {
     "job_id": "number of the job, unique",
     "submit_s": "submission, seconds after the start of the run",
@@ -49,7 +55,7 @@ def check_trace(trace: pd.DataFrame) -> None:
     Parameters
     ----------
     trace
-        Columns as in `TRACE_COLUMNS`.
+        Columns as in `TRACE_COLUMNS`, and maybe in `OPTIONAL_TRACE_COLUMNS`.
 
     Raises
     ------
@@ -62,6 +68,9 @@ def check_trace(trace: pd.DataFrame) -> None:
         _add_rows(findings, "submit_s", ~((submit >= 0) & np.isfinite(submit)), submit, "at least 0 s")
         _add_rows(findings, "duration_s", ~((duration > 0) & np.isfinite(duration)), duration, "above 0 s")
         _add_rows(findings, "n_gpus", ~_whole(n_gpus, 1), n_gpus, "whole and at least 1")
+        if "queue_s" in trace:
+            (queue,) = _floats(trace, ("queue_s",))
+            _add_rows(findings, "queue_s", (queue < 0) | np.isinf(queue), queue, "at least 0 s, or NaN")
         _add_order(findings, submit)
     findings.raise_if_any("trace")
 
