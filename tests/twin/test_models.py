@@ -63,9 +63,45 @@ def test_adapters_of_gpt_3_have_the_published_size() -> None:
     assert model.checkpoint_gb == pytest.approx(14 * trained, rel=1e-4)
 
 
+def llama_parameters(vocabulary: int, width: int, inner: int, n_layers: int, key_share: float = 1.0) -> float:
+    """Embedding, head; per layer query, key, value, output, three matrices of the MLP, two norms. [1e9]"""
+    layer = (2 + 2 * key_share) * width**2 + 3 * width * inner + 2 * width
+    return (2 * vocabulary * width + n_layers * layer + width) / 1e9
+
+
+@pytest.mark.parametrize(
+    ("model", "architecture"),
+    [
+        ("llama2_7b", (32000, 4096, 11008, 32)),
+        ("llama2_13b", (32000, 5120, 13824, 40)),
+        ("llama2_70b", (32000, 8192, 28672, 80, 1 / 8)),
+        ("llama3_8b", (128256, 4096, 14336, 32, 1 / 4)),
+        ("llama3_70b", (128256, 8192, 28672, 80, 1 / 8)),
+    ],
+)
+def test_parameters_of_llamas_follow_from_their_architecture(
+    model: str, architecture: tuple[int, int, int, int]
+) -> None:
+    assert MODELS[model].parameters_billion == pytest.approx(llama_parameters(*architecture), rel=2e-4)
+
+
+def test_parameters_of_gpt_2_follow_from_its_architecture() -> None:
+    # Words and places; per layer 12 squares of the width, with their biases and two norms; a last norm.
+    words = (50257 + 1024) * 1600
+    assert MODELS["gpt2_xl"].parameters_billion == pytest.approx(
+        (words + 48 * (12 * 1600**2 + 13 * 1600) + 2 * 1600) / 1e9, abs=5e-5
+    )
+
+
 @pytest.mark.parametrize(
     ("model", "size_gb"),
-    [("resnet50", 0.2045), ("llama2_7b", 93.8), ("llama2_70b", 966.0), ("llama3_405b", 5670.0)],
+    [
+        ("resnet50", 0.2045),
+        ("stable_diffusion_1_5", 12.04),
+        ("llama2_7b", 94.34),
+        ("llama2_70b", 965.7),
+        ("llama3_405b", 5670.0),
+    ],
 )
 def test_full_checkpoints_by_hand(model: str, size_gb: float) -> None:
     assert MODELS[model].checkpoint_gb == pytest.approx(size_gb, rel=1e-3)
@@ -84,7 +120,7 @@ def test_every_entry_says_where_it_comes_from() -> None:
     sizes = [m.parameters_billion for m in MODELS.values()]
     assert sizes == sorted(sizes)
     for entry in (*MODELS.values(), *CHECKPOINT_FORMATS.values()):
-        assert entry.sure.split(";")[0] in {"read", "read2", "derived", "recalled"}
+        assert entry.sure.split(";")[0] in {"read", "read2", "derived", "recalled", "trained read2"}
         assert entry.source or entry.sure in {"recalled", "derived"}, entry.name
     assert {m.format for m in MODELS.values()} <= set(CHECKPOINT_FORMATS)
 
