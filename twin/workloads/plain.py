@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from datetime import tzinfo
 from pathlib import Path
@@ -51,7 +52,7 @@ def read_table(path: Path, options: TraceOptions) -> pd.DataFrame:
     Parameters
     ----------
     path
-        CSV file with a header, plain or compressed, or Parquet file (`.parquet`).
+        CSV file with a header, plain or compressed, or Parquet file.
     options
         `columns`, the file's columns by their meaning (`MEANINGS`); not needed for the columns submit_s,
         n_gpus and duration_s. `clock`.
@@ -115,10 +116,21 @@ def header_findings(path: Path, columns: Mapping[str, str] | None) -> Findings:
     """
     findings = Findings()
     wanted = OWN if columns is None else columns
-    if is_parquet(path):
-        there = _parquet(path, None).columns
-    else:
-        there = pd.read_csv(path, nrows=0, skipinitialspace=True).columns
+    try:
+        if is_parquet(path):
+            there = list(pq.read_schema(path).names)
+        else:
+            there = list(pd.read_csv(path, nrows=0, skipinitialspace=True).columns)
+    except (
+        EOFError,
+        OSError,
+        UnicodeDecodeError,
+        zlib.error,
+        pd.errors.ParserError,
+        pa.ArrowException,
+    ) as error:
+        findings.add(str(path), f"the file is damaged or cut off ({error})", "get it again")
+        return findings
     for name in wanted.values():
         if name not in there:
             findings.add(f"column {name!r}", "is missing", f"the file has {', '.join(map(str, there))}")
@@ -149,17 +161,17 @@ def _cells(path: Path, columns: dict[str, str]) -> pd.DataFrame:
     """Cells of the named columns as text."""
     if not path.is_file() or not is_parquet(path):
         return read_cells(path)
-    table = _parquet(path, None)
+    table = _parquet(path)
     kept = table[[name for name in table.columns if name in columns.values()]]
     text = pd.DataFrame({name: _as_text(kept[name]) for name in kept.columns})
     text.index = pd.Index(np.arange(len(text)) + 1, name=ROW)
     return text if len(text.columns) else table
 
 
-def _parquet(path: Path, columns: list[str] | None) -> pd.DataFrame:
+def _parquet(path: Path) -> pd.DataFrame:
     findings = Findings()
     try:
-        table: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
+        table: pd.DataFrame = pq.read_table(path).to_pandas()
     except (pa.ArrowException, OSError) as error:
         findings.add(str(path), f"the file is damaged or cut off ({error})", "get it again")
     findings.raise_if_any("trace")

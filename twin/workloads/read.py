@@ -25,6 +25,7 @@ from twin.workloads.swf import N_FIELDS, read_swf
 from weather import Finding, Findings, InputError, PathLike
 
 HEAD_BYTES = 20_000
+PARQUET = "PAR1"
 
 OPTIONS = ("clock", "tasks", "processors_per_gpu", "columns", "censored")
 """Names of the options of `TraceOptions`."""
@@ -221,8 +222,8 @@ def _head(path: Path) -> list[str]:
         raise _unreadable(path, f"the file is damaged or cut off ({error})", "get it again") from error
     if data[257:262] == b"ustar":
         raise _unreadable(path, "an archive of files", "unpack it and name the file in it")
-    if data.startswith(b"PAR1"):
-        return ["PAR1"]
+    if data.startswith(PARQUET.encode()):
+        return [PARQUET]
     text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
@@ -252,6 +253,10 @@ def _looks_like_pai(head: list[str]) -> bool:
     cells = _cells_of(head[0])
     named = tuple(cells) == pai.JOB_COLUMNS
     return named or (len(cells) == len(pai.JOB_COLUMNS) and cells[3] in pai.STATUSES)
+
+
+def _looks_like_table(head: list[str]) -> bool:
+    return head[0] == PARQUET or set(OWN.values()) <= set(_cells_of(head[0]))
 
 
 def _looks_like_swf(head: list[str]) -> bool:
@@ -315,7 +320,7 @@ TRACE_FORMATS: dict[str, TraceFormat] = {
     "table": TraceFormat(
         "any CSV or Parquet table with a column map",
         read_table,
-        _header(*OWN.values()),
+        _looks_like_table,
         takes=("clock", "columns"),
     ),
 }
