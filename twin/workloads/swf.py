@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import zlib
 from datetime import tzinfo
@@ -33,6 +34,7 @@ UNKNOWN_RUN_TIME = "run time not known (-1)"
 UNKNOWN_WIDTH = "number of processors not known (-1)"
 ZERO_RUN_TIME = "run time 0"
 UNKNOWN = "UNKNOWN"
+SHOWN_TEXT = 40
 
 
 def read_swf(path: Path, options: TraceOptions) -> pd.DataFrame:
@@ -85,8 +87,8 @@ def read_swf(path: Path, options: TraceOptions) -> pd.DataFrame:
 def _read_lines(path: Path, findings: Findings) -> tuple[dict[str, str], FloatArray]:
     """Return labels of the header, and fields of all jobs; lines that are neither are findings."""
     header: dict[str, str] = {}
-    rows: list[list[float]] = []
-    bad: list[str] = []
+    lines: list[int] = []
+    rows: list[str] = []
     try:
         with _opened(path) as file:
             for number, line in enumerate(file, start=1):
@@ -96,19 +98,19 @@ def _read_lines(path: Path, findings: Findings) -> tuple[dict[str, str], FloatAr
                     if colon:
                         header.setdefault(label.strip(), said.strip())
                 elif text:
-                    fields = _numbers(text)
-                    if fields is None:
-                        bad.append(f"line {number} ({text[:40]!r})")
-                    else:
-                        rows.append(fields)
+                    lines.append(number)
+                    rows.append(text)
     except FileNotFoundError:
         raise _unreadable(path, "there is no such file", "give the path of the trace") from None
     except (EOFError, OSError, UnicodeDecodeError, zlib.error, lzma.LZMAError) as error:
         raise _unreadable(path, f"the file is damaged or cut off ({error})", "get it again") from error
-    if bad:
-        more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        findings.add("jobs", f"{', '.join(bad[:SHOWN])}{more}", f"expected {N_FIELDS} numbers a line")
-    return header, np.array(rows, dtype=np.float64).reshape(-1, N_FIELDS)
+    values = _fields(rows)
+    bad = np.zeros(0, dtype=np.int64) if values.size else np.flatnonzero([not _is_job(row) for row in rows])
+    if bad.size:
+        shown = ", ".join(f"line {lines[i]} ({rows[i][:SHOWN_TEXT]!r})" for i in bad[:SHOWN])
+        more = f" and {bad.size - SHOWN} more" if bad.size > SHOWN else ""
+        findings.add("jobs", f"{shown}{more}", f"expected {N_FIELDS} numbers a line")
+    return header, values
 
 
 def _unreadable(path: Path, what: str, remedy: str) -> InputError:
@@ -127,13 +129,24 @@ def _opened(path: Path) -> IO[str]:
     return path.open(encoding="utf-8")
 
 
-def _numbers(text: str) -> list[float] | None:
-    """Fields of a line, None where they are not the numbers of a job."""
+def _fields(rows: list[str]) -> FloatArray:
+    """Fields of all lines; none at all where some line is no job."""
+    nothing = np.zeros((0, N_FIELDS))
     try:
-        fields = [float(part) for part in text.split()]
+        table = pd.read_csv(io.StringIO("\n".join(rows)), sep=r"\s+", header=None, dtype=np.float64)
+    except ValueError:  # also an empty table and lines that are too long
+        return nothing
+    values = table.to_numpy()
+    return values if values.shape[1] == N_FIELDS and np.isfinite(values).all() else nothing
+
+
+def _is_job(row: str) -> bool:
+    """Whether a line has the numbers of a job."""
+    fields = row.split()
+    try:
+        return len(fields) == N_FIELDS and all(np.isfinite(float(field)) for field in fields)
     except ValueError:
-        return None
-    return fields if len(fields) == N_FIELDS and bool(np.isfinite(fields).all()) else None
+        return False
 
 
 def _clock(header: dict[str, str], clock: str | None, findings: Findings) -> tuple[float, tzinfo | None]:
