@@ -25,8 +25,8 @@ from twin.scenario import load_scenario, shipped
 from twin.scenario_checks import build_grid
 from twin.store import check_directory, open_result
 from twin.study import run
-from twin.workloads import TRACES
 from twin.workloads.models import model_lines
+from twin.workloads.read import trace_lines
 from weather import FEED_NOTES, READER_NEEDS, Finding, InputError, TwinError
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -35,7 +35,7 @@ _LISTS: dict[str, Callable[[], list[str]]] = {
     "grids": grid_lines,
     "feeds": lambda: [f"{name:<21}{note}" for name, note in FEED_NOTES.items()],
     "readers": lambda: [f"{name:<12}{needs}" for name, needs in READER_NEEDS.items()],
-    "traces": lambda: sorted(TRACES),
+    "traces": trace_lines,
     "models": model_lines,
     "policies": lambda: list(POLICIES),
     "scenarios": shipped,

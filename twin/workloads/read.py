@@ -272,6 +272,9 @@ def _philly(path: Path, options: TraceOptions) -> pd.DataFrame:
     return read_philly(path)
 
 
+_KEYS = {"tasks": "tasks_path"}
+"""Scenario keys of options, where they have another name."""
+
 _REMEDIES = {
     "clock": "give the clock of the stamps, such as Asia/Shanghai or +08:00",
     "tasks": "give the task table, pai_task_table.csv: it has the GPUs",
@@ -325,3 +328,13 @@ TRACE_FORMATS: dict[str, TraceFormat] = {
     ),
 }
 """Formats by name."""
+
+
+def trace_lines() -> list[str]:
+    """Traces of scenarios, a line each: name, what it is, and options that must be given."""
+    told = {name: (rules.about, rules.needs) for name, rules in TRACE_FORMATS.items()}
+    told["synthetic"] = ("jobs with Philly's sizes, durations and arrival profile", ())
+    return [
+        f"{name:<12}{about}" + "".join(f"; needs {_KEYS.get(need, need)}" for need in needs)
+        for name, (about, needs) in sorted(told.items())
+    ]
