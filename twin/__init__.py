@@ -13,7 +13,7 @@ from twin.scenario import load_scenario
 from twin.scenario_model import Scenario
 from twin.store import Result, open_result
 from twin.study import run
-from twin.workloads import TRACES
+from twin.workloads import TRACES, read_trace, summarize_trace
 
 __all__ = [
     "POLICIES",
@@ -31,7 +31,9 @@ __all__ = [
     "load_scenario",
     "open_result",
     "plot_feasibility",
+    "read_trace",
     "run",
     "run_batch",
+    "summarize_trace",
     "write_report",
 ]

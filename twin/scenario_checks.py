@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
@@ -324,9 +325,10 @@ def _check_jobs(scenario: Scenario, findings: Findings) -> None:
 def _check_trace_options(scenario: Scenario, findings: Findings) -> None:
     """Check what the reader of the trace is told, and the first lines of the trace file."""
     jobs = scenario.jobs
+    options, missing = trace_options(jobs), Findings()
     if jobs.tasks_path is not None:
-        _file_exists("jobs.tasks_path", jobs.tasks_path, findings)
-    options = trace_options(jobs)
+        _file_exists("jobs.tasks_path", jobs.tasks_path, missing)
+        findings.extend(missing)
     if jobs.source == "synthetic":
         for name in sorted(options.given()):
             key = "tasks_path" if name == "tasks" else name
@@ -341,8 +343,10 @@ def _check_trace_options(scenario: Scenario, findings: Findings) -> None:
     if jobs.path is not None:
         _file_exists("jobs.path", jobs.path, there)
     if jobs.path is not None and not there:
-        for found in head_findings(jobs.source, resolve_file(jobs.path), options):
-            findings.add("jobs.path", f"{found.where}: {found.what}", found.remedy)
+        named = None if jobs.tasks_path is None or missing else resolve_file(jobs.tasks_path)
+        for found in head_findings(jobs.source, resolve_file(jobs.path), replace(options, tasks=named)):
+            key = "tasks_path" if found.where == str(named) else "path"
+            findings.add(f"jobs.{key}", f"{found.where}: {found.what}", found.remedy)
 
 
 def trace_options(jobs: JobsSection) -> TraceOptions:

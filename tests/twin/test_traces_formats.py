@@ -223,6 +223,10 @@ def test_pai_needs_both_tables_and_the_right_ones(tmp_path: Path) -> None:
     assert "tasks: is missing: pai needs it" in refusal(jobs)
     assert "line 1 has 6 columns; expected 10" in refusal(jobs, tasks=jobs)
     assert "no such file" in refusal(jobs, tasks=tmp_path / "none.csv")
+    broken = write(tmp_path, "a\n", "broken.csv")
+    message = refusal(broken, "pai", tasks=jobs)
+    assert f"{broken}: line 1 has 1 columns" in message
+    assert f"{jobs}: line 1 has 6 columns" in message
     assert "clock: is given, but pai has no use for it" in refusal(jobs, tasks=tasks, clock="UTC")
 
 
@@ -366,6 +370,14 @@ def test_cells_that_hold_no_value_come_with_their_lines(tmp_path: Path) -> None:
         "end_time: '17.06.2020 14:15:21' in line 4",
     ):
         assert part in message
+
+
+def test_words_in_both_tables_of_pai_come_with_file_and_line(tmp_path: Path) -> None:
+    jobs = write(tmp_path, PAI_JOBS.replace("4550879.0", "soon"), "jobs.csv")
+    tasks = write(tmp_path, PAI_TASKS.replace("50.0,T4", "half,T4"), "tasks.csv")
+    message = refusal(jobs, tasks=tasks, format="pai")
+    assert f"{jobs}: start_time: 'soon' in line 1" in message
+    assert f"{tasks}: plan_gpu: 'half' in line 2" in message
 
 
 def test_blank_lines_do_not_shift_the_lines_that_are_named(tmp_path: Path) -> None:

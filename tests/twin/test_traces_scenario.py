@@ -65,6 +65,8 @@ def test_needs_of_each_format(tmp_path: Path) -> None:
     assert findings({"source": "pai", "path": pai, "tasks_path": "/nowhere.csv"}) == [
         "jobs.tasks_path: no such file: /nowhere.csv"
     ]
+    (found,) = findings({"source": "pai", "path": pai, "tasks_path": pai})
+    assert found.startswith(f"jobs.tasks_path: {pai}: line 1 has 6 columns; expected job_name, task_name")
 
 
 def test_a_synthetic_trace_takes_nothing_of_a_file() -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from twin._arrays import FloatArray
 from twin.workloads.cells import has_columns, numbers, read_cells
 from twin.workloads.raw import NO_END, NO_GPU, NO_START, RawJobs, Reasons, TraceOptions, to_trace
-from weather import Findings
+from weather import Findings, InputError
 
 JOB_COLUMNS = ("job_name", "inst_id", "user", "status", "start_time", "end_time")
 TASK_COLUMNS = (
@@ -59,8 +59,9 @@ def read_pai(path: Path, options: TraceOptions) -> pd.DataFrame:
     if options.tasks is None:
         findings.add("tasks", "is missing", "give the task table, pai_task_table.csv: it has the GPUs")
         findings.raise_if_any(f"pai trace {path}")
-    jobs = read_cells(path, JOB_COLUMNS)
-    tasks = read_cells(Path(str(options.tasks)), TASK_COLUMNS)
+    jobs = _table(path, JOB_COLUMNS, findings)
+    tasks = _table(Path(str(options.tasks)), TASK_COLUMNS, findings)
+    findings.raise_if_any("pai trace")
     has_columns(jobs, JOB_COLUMNS, f"{path}: ", findings)
     has_columns(tasks, TASK_COLUMNS, f"{options.tasks}: ", findings)
     submit = _times(jobs, "start_time", f"{path}: ", findings)
@@ -88,6 +89,15 @@ def read_pai(path: Path, options: TraceOptions) -> pd.DataFrame:
         attrs={"n_tasks_without_job": int((~tasks["job_name"].isin(names)).sum())},
     )
     return to_trace(raw, path, options, trace="pai", source=SOURCE)
+
+
+def _table(path: Path, columns: tuple[str, ...], findings: Findings) -> pd.DataFrame:
+    """One of the two tables; what is wrong with the file is a finding, so that the other is read too."""
+    try:
+        return read_cells(path, columns)
+    except InputError as error:
+        findings.extend(error.findings)
+        return pd.DataFrame(columns=list(columns))
 
 
 def _times(table: pd.DataFrame, name: str, where: str, findings: Findings) -> FloatArray:

@@ -199,6 +199,11 @@ def head_findings(format: str, path: PathLike, options: TraceOptions) -> Finding
             else:
                 what = f"does not look like {format}"
             findings.add(str(path), what, "name the right file, or the right format")
+        if "tasks" in TRACE_FORMATS[format].needs and options.tasks is not None:
+            width = len(_cells_of(_head(Path(str(options.tasks)))[0]))
+            if width != len(pai.TASK_COLUMNS):
+                what = f"line 1 has {width} columns"
+                findings.add(str(options.tasks), what, f"expected {', '.join(pai.TASK_COLUMNS)}")
     except InputError as error:
         findings.extend(error.findings)
     return findings
