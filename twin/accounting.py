@@ -159,7 +159,11 @@ class Score:
         GPU-hours kept from other jobs without progress: held while saving, sending and loading, reserved at
         the destination meanwhile, and repeated work. [GPU-h of whichever device]
     held_gpu_h, reserved_gpu_h, repeated_gpu_h : float
-        Its parts. Stop-and-copy saves before it stops, so nothing is repeated. [GPU-h]
+        Its parts. Moves and pauses save first and repeat nothing; interruptions do. [GPU-h]
+    interruptions : int
+        How often jobs were thrown off their GPUs by failures and outages of sites.
+    lost_work_gpu_h : float
+        Work lost by that: done once more, and no part of `completed_gpu_h`. [GPU-h at the reference device]
     it_mwh, idle_mwh, overhead_mwh : float
         With `migration_mwh`, the parts of `compute_mwh`. [MWh]
     hydro_mwh, csp_mwh, shed_mwh, dump_mwh : float
@@ -195,6 +199,8 @@ class Score:
     held_gpu_h: float
     reserved_gpu_h: float
     repeated_gpu_h: float
+    interruptions: int
+    lost_work_gpu_h: float
     it_mwh: float
     idle_mwh: float
     overhead_mwh: float
@@ -328,16 +334,19 @@ def check_record(record: SimulationRecord) -> None:
         raise BalanceError(f"{record.policy}: {over:g} GPUs more in use than there are")
     _check_total(
         record,
-        "work of sites = work of jobs [GPU-h]",
+        "work of sites = useful and lost work of jobs [GPU-h]",
         sites["progress_gpu_h"].sum(),
-        jobs["done_gpu_h"].sum(),
+        jobs["done_gpu_h"].sum() + jobs["lost_gpu_h"].sum(),
     )
     _check_total(
         record, "bytes on links = bytes of moves [GB]", sites["wan_gb"].sum(), transfers["moved_gb"].sum()
     )
     held_h = sites["held_gpus"].sum() * record.step_h
     held_by_jobs_h = transfers["held_gpu_h"].sum() + record.pauses["held_gpu_h"].sum()
-    _check_total(record, "GPU-hours held = those of moves and pauses [GPU-h]", held_h, held_by_jobs_h)
+    held_by_jobs_h += jobs["restart_gpu_h"].sum()
+    _check_total(
+        record, "GPU-hours held = those of moves, pauses and restarts [GPU-h]", held_h, held_by_jobs_h
+    )
     done = jobs["phase"] == "done"
     unfinished = jobs.loc[~done, "done_gpu_h"] > jobs.loc[~done, "work_gpu_h"] * (1 + BALANCE_TOLERANCE)
     if bool(unfinished.any()) or bool(jobs.loc[done, "end_s"].isna().any()):
@@ -379,6 +388,7 @@ def _score(record: SimulationRecord, total: Ledger, bound_mwh: float | None) -> 
     held = float(sites["held_gpus"].sum() * record.step_h)
     reserved = float(sites["reserved_gpus"].sum() * record.step_h)
     refused = record.events.loc[record.events["kind"] == "move_refused", "reason"].value_counts()
+    repeated = float(record.jobs["repeated_gpu_h"].sum())
     jobs = _job_score(record)
     return Score(
         absorbed_mwh=total.absorbed_mwh,
@@ -406,10 +416,12 @@ def _score(record: SimulationRecord, total: Ledger, bound_mwh: float | None) -> 
         jct_p95_h=jobs.jct_p95_h,
         slowdown_mean=jobs.slowdown_mean,
         deadline_misses=jobs.deadline_misses,
-        lost_gpu_h=held + reserved,
+        lost_gpu_h=held + reserved + repeated,
         held_gpu_h=held,
         reserved_gpu_h=reserved,
-        repeated_gpu_h=0.0,
+        repeated_gpu_h=repeated,
+        interruptions=int(record.jobs["n_interruptions"].sum()),
+        lost_work_gpu_h=float(record.jobs["lost_gpu_h"].sum()),
         it_mwh=total.it_mwh,
         idle_mwh=total.idle_mwh,
         overhead_mwh=total.overhead_mwh,

@@ -61,11 +61,13 @@ def _place_problems(commands: Commands, state: State, inputs: SimulationInputs) 
         return found
     wide = table.n_gpus[job] > inputs.gpu_capacity[site]
     fixed = ~table.placeable[job] & (site != table.origin[job])
+    bound = state.done_gpu_h[job] > 0.0
     return [
         *_broken("place", job, state.phase[job] != QUEUED, "is not queued"),
         *_broken("place", job, wide, "needs more GPUs than the site has"),
         *_broken("place", job, _too_big(job, site, inputs), _TOO_BIG),
-        *_broken("place", job, fixed, "may only run at its origin"),
+        *_broken("place", job, fixed & ~bound, "may only run at its origin"),
+        *_broken("place", job, bound & (site != state.site[job]), "has its checkpoint at another site"),
     ]
 
 

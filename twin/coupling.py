@@ -94,6 +94,10 @@ def power_split_mw(
     load = site_power_mw(sites, busy_gpus, held_gpus, temp_air, wan_mw)
     compute = busy_gpus * sites.busy_w / W_PER_MW
     idle = np.maximum(sites.n_gpus - busy_gpus - held_gpus, 0.0) * sites.free_w / W_PER_MW
+    if inputs.down_share is not None:
+        dark = inputs.down_share[steps]
+        load = load - dark * inputs.idle_p_mw[steps]
+        idle = np.maximum(idle - dark * sites.n_gpus * sites.free_w / W_PER_MW, 0.0)
     migration = held_gpus * sites.loaded_idle_w / W_PER_MW + wan_mw
     return {
         "load_p_mw": load,

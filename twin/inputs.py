@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from twin._arrays import FloatArray, IntArray
+from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.migration import BIT_PER_BYTE, KWH_PER_MWH, MigrationModel
+from twin.migration_checkpoints import DEFAULT_MTBF_GPU_H
+from twin.site_outages import SiteOutages
 from twin.sites import HOTTEST_C, SiteTable, gpu_limit, idle_power_mw, meter_factor
 from twin.wan import Wan
 from twin.workloads.table import OPTIONAL_JOB_COLUMNS
@@ -83,6 +85,48 @@ class Expected:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class FailureModel:
+    """How often jobs fail and how often they save.
+
+    Attributes
+    ----------
+    mtbf_gpu_h : float
+        Mean GPU-hours that a job runs between two failures; inf for never. [GPU-h]
+    checkpoint_interval_s : float, optional
+        Work between two periodic checkpoints; of each job the best after Daly where None. [s]
+    planned_mtbf_gpu_h : float
+        What the best interval is made for. [GPU-h]
+    seed : int
+        Root of the random streams of failures.
+    """
+
+    mtbf_gpu_h: float = np.inf
+    checkpoint_interval_s: float | None = None
+    planned_mtbf_gpu_h: float = DEFAULT_MTBF_GPU_H
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse times that are not positive."""
+        findings = Findings()
+        for name in ("mtbf_gpu_h", "checkpoint_interval_s", "planned_mtbf_gpu_h"):
+            value = getattr(self, name)
+            if value is not None and not value > 0.0:
+                findings.add(f"failures.{name}", f"is {value}", "give more than 0")
+        findings.raise_if_any("failures")
+
+    def drawn_gpu_h(self, n_jobs: int, k: int) -> FloatArray:
+        """GPU-hours that each job runs from its k-th failure (its start for 0) to the next, (job). [GPU-h]
+
+        They depend on seed, number of the failure and row of the job alone: whatever a policy does, a job
+        fails after the same work of its GPUs.
+        """
+        if not np.isfinite(self.mtbf_gpu_h):
+            return np.full(n_jobs, np.inf)
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(k,)))
+        return rng.exponential(self.mtbf_gpu_h, n_jobs)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SimulationInputs:
     """Everything a run depends on beside its policy.
 
@@ -133,6 +177,10 @@ class SimulationInputs:
         Wait after which the first job of a queue is not overtaken any more. [s]
     seed : int
         Root of the random streams of policies.
+    failures : FailureModel
+        Failures of jobs, and their periodic checkpoints; no failures by default.
+    outages : SiteOutages, optional
+        When sites are down; set by `twin.site_outages.with_site_outages`, which cuts their links too.
     """
 
     start: pd.Timestamp
@@ -156,6 +204,8 @@ class SimulationInputs:
     expected: Expected | None = None
     backfill_patience_s: float = 4 * S_PER_H
     seed: int = 0
+    failures: FailureModel = FailureModel()
+    outages: SiteOutages | None = None
 
     def __post_init__(self) -> None:
         findings = Findings()
@@ -190,6 +240,27 @@ class SimulationInputs:
     def n_ahead(self) -> int:
         """Signal steps in an outlook."""
         return self.outlook_steps or max(1, round(H_PER_DAY / self.step_h))
+
+    @cached_property
+    def down(self) -> BoolArray | None:
+        """Which sites are down in which tick, (tick, site); None where none ever is."""
+        if self.outages is None:
+            return None
+        down = self.outages.by_tick(n_sites=self.n_sites, n_ticks=self.n_ticks, tick_s=self.tick_s)
+        return down if down.any() else None
+
+    @cached_property
+    def down_share(self) -> FloatArray | None:
+        """Share of each signal step in which each site is down, (step, site); None as for `down`. [1]"""
+        if self.down is None:
+            return None
+        by_step = self.down.reshape(self.n_steps, self.ticks_per_step, self.n_sites)
+        return np.asarray(by_step.mean(axis=1), dtype=np.float64)
+
+    @cached_property
+    def can_break(self) -> bool:
+        """Whether jobs may be interrupted."""
+        return bool(np.isfinite(self.failures.mtbf_gpu_h)) or self.down is not None
 
     @cached_property
     def meter_factor(self) -> FloatArray:
@@ -267,6 +338,10 @@ class JobTable:
     def has_priorities(self) -> bool:
         """Whether some jobs start before others that were submitted earlier."""
         return bool(np.any(self.priority != self.priority[:1]))
+
+    def by_priority(self, job: IntArray) -> IntArray:
+        """Put rows with higher priorities first; equal ones keep their order."""
+        return job[np.argsort(-self.priority[job], kind="stable")] if self.has_priorities else job
 
     @classmethod
     def from_frame(cls, jobs: pd.DataFrame) -> JobTable:
@@ -353,6 +428,10 @@ def _check_values(inputs: SimulationInputs, findings: Findings) -> None:
         elif not 0 <= bus < inputs.grids[grid].load_p_mw.shape[1]:
             findings.add(where, f"bus index {bus} is not in grid {inputs.grids[grid].name!r}")
     _check_heat(inputs, findings)
+    if inputs.outages is not None and np.any(inputs.outages.site >= inputs.n_sites):
+        findings.add("outages.site", f"outside 0..{inputs.n_sites - 1}")
+    elif inputs.down is not None and inputs.wan.timeline is None:
+        findings.add("outages", "links of sites stay up", "set them with with_site_outages")
     table = inputs.table
     if np.any(np.diff(table.submit_s) < 0):
         findings.add("jobs.submit_s", "not sorted", "sort the job table by submit_s")

@@ -69,6 +69,10 @@ def _job_frame(inputs: SimulationInputs, state: State) -> pd.DataFrame:
         ideal_run_s=table.work_gpu_h / (table.n_gpus * speed[table.origin]) * S_PER_H,
         n_migrations=state.n_migrations,
         n_pauses=state.n_pauses,
+        n_interruptions=state.n_interruptions,
+        lost_gpu_h=state.lost_gpu_h,
+        repeated_gpu_h=state.repeated_gpu_h,
+        restart_gpu_h=state.restart_gpu_h,
     )
 
 
@@ -82,7 +86,7 @@ def _transfer_frame(inputs: SimulationInputs, state: State, log: Recorder) -> pd
     begun, saved, sent, resumed = (frame[f"{what}_s"] for what in ("begun", "saved", "sent", "resumed"))
     latency = inputs.wan.latency_s[frame["source"], frame["dest"]]
     flow_s = sent - saved - latency
-    held_s = resumed.fillna(now_s) - begun
+    held_s = resumed.fillna(frame["failed_s"]).fillna(now_s) - begun - frame["dark_s"]
     return frame.assign(
         save_s=saved - begun,
         transfer_s=sent - saved,
@@ -100,8 +104,9 @@ def _pause_frame(inputs: SimulationInputs, state: State, log: Recorder) -> pd.Da
     still = pause_rows(state, inputs.table, under_way, resumed_s=np.full(under_way.size, np.nan))
     frame = pd.DataFrame({name: np.concatenate([values, still[name]]) for name, values in columns.items()})
     begun, paused, resume, resumed = (frame[f"{what}_s"] for what in ("begun", "paused", "resume", "resumed"))
-    saving_s = paused.fillna(now_s) - begun
-    loading_s = (resumed.fillna(now_s) - resume).fillna(0.0)
+    end = resumed.fillna(frame["failed_s"]).fillna(now_s)
+    saving_s = paused.fillna(end) - begun
+    loading_s = (end - resume).fillna(0.0)
     held_gpu_h = frame["n_gpus"] * (saving_s + loading_s) / S_PER_H
     away_s = (resume.fillna(now_s) - paused).fillna(0.0)
     return frame.assign(
@@ -116,9 +121,10 @@ def _pause_frame(inputs: SimulationInputs, state: State, log: Recorder) -> pd.Da
 
 def _energy_mwh(inputs: SimulationInputs, frame: pd.DataFrame, now_s: float) -> FloatArray:
     """IT energy of the GPUs that held the job, and the network's. [MWh]"""
-    sent = frame["sent_s"].fillna(now_s).to_numpy()
-    at_source_h = (sent - frame["begun_s"].to_numpy()) / S_PER_H
-    at_dest_h = (frame["resumed_s"].fillna(now_s).to_numpy() - sent) / S_PER_H
+    end = frame["resumed_s"].fillna(frame["failed_s"]).fillna(now_s)
+    sent = frame["sent_s"].fillna(end).to_numpy()
+    at_source_h = (sent - frame["begun_s"].to_numpy() - frame["dark_s"].to_numpy()) / S_PER_H
+    at_dest_h = (end.to_numpy() - sent) / S_PER_H
     held_mw = inputs.sites.loaded_idle_w / W_PER_MW
     gpus = frame["n_gpus"].to_numpy()
     held = gpus * (held_mw[frame["source"]] * at_source_h + held_mw[frame["dest"]] * at_dest_h)

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from twin._arrays import FloatArray, IntArray
-from twin.inputs import JobTable
+from twin.inputs import S_PER_H, JobTable
 from twin.record import Recorder
-from twin.state import PAUSED, PAUSING, RESUMING, RUNNING, State
+from twin.state import PAUSED, PAUSING, RESTARTING, RESUMING, RUNNING, State
 from twin.transfers import MoveModel, stop_running
 
 
@@ -69,7 +69,7 @@ def begin_resumes(state: State, model: MoveModel, job: IntArray, now_s: float, l
 def advance_pauses(
     state: State, model: MoveModel, job: IntArray, start_s: float, end_s: float, log: Recorder
 ) -> None:
-    """Bring jobs that save for a pause, or load after one, from the start to the end of a tick.
+    """Bring jobs that save for a pause, or load, from the start to the end of a tick.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def advance_pauses(
     model : MoveModel
         Times.
     job : ndarray of int
-        Rows of the jobs that are pausing or resuming.
+        Rows of the jobs that are pausing, resuming or restarting.
     start_s, end_s : float
         The tick. [s]
     log : Recorder
@@ -88,10 +88,13 @@ def advance_pauses(
         return
     seconds = np.minimum(state.timer_s[job], end_s) - start_s
     n = len(state.loaded_gpu_s)
-    held = np.bincount(state.site[job], weights=model.table.n_gpus[job] * seconds, minlength=n)
-    state.loaded_gpu_s[:] += held
+    gpu_s = model.table.n_gpus[job] * seconds
+    state.loaded_gpu_s[:] += np.bincount(state.site[job], weights=gpu_s, minlength=n)
+    again = state.phase[job] == RESTARTING
+    if again.any():
+        state.restart_gpu_h[job[again]] += gpu_s[again] / S_PER_H
     ended = job[state.timer_s[job] <= end_s]
-    saved, loaded = ended[state.phase[ended] == PAUSING], ended[state.phase[ended] == RESUMING]
+    saved, loaded = ended[state.phase[ended] == PAUSING], ended[state.phase[ended] >= RESUMING]
     if saved.size:
         state.paused_s[saved] = state.timer_s[saved]
         state.timer_s[saved] = np.inf
@@ -102,11 +105,13 @@ def advance_pauses(
 
 
 def _go_on(state: State, model: MoveModel, job: IntArray, log: Recorder) -> None:
+    paused = job[state.phase[job] == RESUMING]
     state.phase[job] = RUNNING
     state.run_from_s[job] = state.timer_s[job]
     state.timer_s[job] = state.run_from_s[job] + model.run_s(state, job)
     log.event("resumed", state.run_from_s[job], job, site=state.site[job])
-    log.pauses.append(len(job), **pause_rows(state, model.table, job, resumed_s=state.run_from_s[job]))
+    rows = pause_rows(state, model.table, paused, resumed_s=state.run_from_s[paused])
+    log.pauses.append(len(paused), **rows)
 
 
 def pause_rows(
@@ -138,4 +143,5 @@ def pause_rows(
         "paused_s": state.paused_s[job],
         "resume_s": state.resume_start_s[job],
         "resumed_s": resumed_s,
+        "failed_s": np.full(job.size, np.nan),
     }

@@ -27,6 +27,9 @@ EVENT_KINDS = (
     "resume_begun",
     "link_cut",
     "link_back",
+    "failed",
+    "interrupted",
+    "restart_begun",
 )
 """Kinds of events; the code in the table is the position here."""
 
@@ -54,6 +57,8 @@ TRANSFER_COLUMNS = {
     "moved_gb": np.float64,
     "repeated_gb": np.float64,
     "n_cuts": np.int64,
+    "dark_s": np.float64,
+    "failed_s": np.float64,
 }
 
 PAUSE_COLUMNS = {
@@ -64,6 +69,7 @@ PAUSE_COLUMNS = {
     "paused_s": np.float64,
     "resume_s": np.float64,
     "resumed_s": np.float64,
+    "failed_s": np.float64,
 }
 
 SITE_VARIABLES = {
@@ -76,7 +82,7 @@ SITE_VARIABLES = {
     "held_gpus": (
         "1",
         "time: mean",
-        "GPUs that hold a job which saves, sends or loads, for a move or a pause",
+        "GPUs that hold a job which saves, sends or loads, for a move, a pause or a new start",
     ),
     "reserved_gpus": ("1", "time: mean", "GPUs reserved for a job on its way"),
     "progress_gpu_h": ("GPU-h", "time: sum", "work done, at the reference device"),
@@ -230,16 +236,18 @@ class SimulationRecord:
     grids : tuple of dict of ndarray
         Coupled dispatch per grid, named as in the dispatch Dataset; see :data:`DISPATCH_VARIABLES`.
     jobs : pandas.DataFrame
-        The job table with first_start_s, end_s, site (last), done_gpu_h, ideal_run_s, n_migrations, n_pauses,
-        phase.
+        The job table with first_start_s, end_s, site (last), done_gpu_h (useful work), ideal_run_s,
+        n_migrations, n_pauses, phase; n_interruptions, lost_gpu_h (work lost by them, reference device),
+        repeated_gpu_h (the same in time of the GPUs that did it), restart_gpu_h (held while loading after).
     transfers : pandas.DataFrame
         One row per checkpoint that was sent: job, source, dest, n_gpus, begun_s, saved_s, sent_s, resumed_s,
         moved_gb (all that crossed links), repeated_gb (the part sent again after a link failed), n_cuts,
-        save_s, transfer_s, load_s, mean_gbit_per_s, held_gpu_h, energy_mwh; NaN where not reached by the end.
+        dark_s (time in which the source was down), failed_s (an interruption ended the move), save_s,
+        transfer_s, load_s, mean_gbit_per_s, held_gpu_h, energy_mwh; NaN where not reached by the end.
     pauses : pandas.DataFrame
         One row per pause: job, site, n_gpus, begun_s, paused_s (saved, GPUs left), resume_s (GPUs taken,
-        begins to load), resumed_s (runs again), save_s, away_s, load_s, held_gpu_h, paused_gpu_h,
-        energy_mwh; times are NaN where not reached by the end.
+        begins to load), resumed_s (runs again), failed_s (an interruption ended it), save_s, away_s,
+        load_s, held_gpu_h, paused_gpu_h, energy_mwh; times are NaN where not reached by the end.
     events : pandas.DataFrame
         time_s, job, kind, site, dest, reason, value in order of time.
     """

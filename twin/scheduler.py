@@ -9,7 +9,7 @@ import numpy as np
 
 from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.inputs import JobTable
-from twin.state import LOADING, PAUSING, RESUMING, RUNNING, SAVING, SENDING, PhaseArray, State
+from twin.state import LOADING, PAUSING, RESTARTING, RESUMING, RUNNING, SAVING, SENDING, PhaseArray, State
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class Usage:
     running : ndarray of int (site)
         In jobs that run.
     held : ndarray of int (site)
-        In jobs that save, send or load, for a move or a pause.
+        In jobs that save, send or load, for a move, a pause or a new start.
     reserved : ndarray of int (site)
         Reserved, and empty, for jobs that are saving or sending elsewhere.
     loading : ndarray of int (site)
@@ -76,11 +76,11 @@ def counted(
         now = phase[job]
         if now == RUNNING:
             result[0, site[job]] += n_gpus[job]
-        elif now in (SAVING, SENDING, LOADING, PAUSING, RESUMING):
+        elif now in (SAVING, SENDING, LOADING, PAUSING, RESUMING, RESTARTING):
             result[1, site[job]] += n_gpus[job]
         if now in (SAVING, SENDING):
             result[2, dest[job]] += n_gpus[job]
-        elif now in (LOADING, RESUMING):
+        elif now in (LOADING, RESUMING, RESTARTING):
             result[3, site[job]] += n_gpus[job]
     return result
 

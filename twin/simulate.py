@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from twin._arrays import IntArray
+from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.commands import apply_commands
 from twin.coupling import Coupling, power_split_mw, site_load_mw
+from twin.failures import Breaks, begin_restarts, fail, interrupt
 from twin.inputs import S_PER_H, SimulationInputs
 from twin.outcome import make_record
 from twin.pauses import advance_pauses
@@ -25,6 +26,7 @@ from twin.state import (
     RESUMING,
     RUNNING,
     SAVING,
+    SENDING,
     WAITING,
     State,
     initial_state,
@@ -67,6 +69,9 @@ class Simulation:
         self._coupling = Coupling.of(inputs)
         self._moves = MoveModel(inputs.table, inputs.migration, inputs.wan, inputs.sites.rel_throughput)
         self._state = initial_state(inputs.table.origin, inputs.n_sites)
+        self._breaks = Breaks.of(inputs, self._moves)
+        if self._breaks is not None:
+            self._state.to_failure_gpu_h[:] = inputs.failures.drawn_gpu_h(inputs.table.n_jobs, 0)
         self._log = Recorder(inputs.n_steps, inputs.n_sites, len(inputs.grids))
         self._published: Published | None = None
         self._n_dispatched = 0
@@ -113,6 +118,7 @@ class Simulation:
         start = self.now_s
         end = float((self._state.tick + 1) * self.inputs.tick_s)
         self._admit(start)
+        down = None if self.inputs.down is None else self._switch_off(self.inputs.down, start)
         if self._has_changed(start):
             self._start_queued(start, self._decide())
         active = self._active
@@ -124,8 +130,9 @@ class Simulation:
             start,
             end,
             self._log,
+            down,
         )
-        pausing = active[(phase == PAUSING) | (phase == RESUMING)]
+        pausing = active[(phase == PAUSING) | (phase >= RESUMING)]
         advance_pauses(self._state, self._moves, pausing, start, end, self._log)
         self._run(active, start, end)
         self._state = self._state.at(self._state.tick + 1)
@@ -181,8 +188,28 @@ class Simulation:
         state, before = self._state, now - self.inputs.tick_s
         arrived = self._n_admitted > 0 and self._table.submit_s[self._n_admitted - 1] > before
         renewed = state.tick % self.inputs.ticks_per_step == 0
-        left = (state.end_s, state.sent_s, state.paused_s)
+        left: tuple[FloatArray, ...] = (state.end_s, state.sent_s, state.paused_s)
+        if self._breaks is not None:
+            left = (*left, state.interrupted_s)
+            arrived = arrived or self._sites_changed()
         return bool(renewed or arrived or any(np.any(times > before) for times in left))
+
+    def _sites_changed(self) -> bool:
+        """Whether a site goes down or comes back at this tick."""
+        down, tick = self.inputs.down, self._state.tick
+        return down is not None and tick > 0 and bool(np.any(down[tick] != down[tick - 1]))
+
+    def _switch_off(self, down: BoolArray, now: float) -> BoolArray:
+        """Interrupt the jobs at sites that go down now, but for those that only send; return who is down."""
+        state, active = self._state, self._active
+        here: BoolArray = down[state.tick]
+        newly = here & ~down[state.tick - 1] if state.tick else here
+        if newly.any() and self._breaks is not None:
+            phase = state.phase[active]
+            on_gpus = (phase >= RUNNING) & (phase != SENDING) & (phase != PAUSED)
+            job = active[on_gpus & newly[state.site[active]]]
+            interrupt(state, self._breaks, job, now, "interrupted", self._log)
+        return here
 
     def _decide(self) -> IntArray:
         """Renew signals where due, let the policy act, and return the queued jobs it holds back."""
@@ -203,6 +230,8 @@ class Simulation:
         step, active = self._step, self._active
         used = usage(self._state, self._table, active, self.inputs.n_sites)
         load = site_load_mw(self.inputs, step, used.running, used.held)
+        if self.inputs.down is not None:
+            load = np.where(self.inputs.down[self._state.tick], 0.0, load)
         marginal = self._coupling.marginal_curtailment(step, load)
         self._state.marginal_curtailment[:] = marginal
         self._published = publish(self.inputs, step, marginal)
@@ -219,17 +248,24 @@ class Simulation:
             queued = queued[~np.isin(queued, held_back)]
         if not queued.size:
             return
-        if table.has_priorities:
-            queued = queued[np.argsort(-table.priority[queued], kind="stable")]
+        queued = table.by_priority(queued)
         free = self.inputs.gpu_capacity - usage(state, table, active, self.inputs.n_sites).total
+        if self.inputs.down is not None:
+            free = np.where(self.inputs.down[state.tick], 0, free)
         waited = now - table.submit_s[queued]
         go = startable(
             state.site[queued], table.n_gpus[queued], waited, free, self.inputs.backfill_patience_s
         )
         job = queued[go]
+        first: FloatArray | float = now
+        if self._breaks is not None:
+            again = state.done_gpu_h[job] > 0.0
+            begin_restarts(state, self._moves, job[again], now, self._log)
+            job = job[~again]
+            first = np.fmin(state.first_start_s[job], now)
         state.phase[job] = RUNNING
         state.run_from_s[job] = now
-        state.first_start_s[job] = now
+        state.first_start_s[job] = first
         state.timer_s[job] = now + self._moves.run_s(state, job)
         self._log.event("started", now, job, site=state.site[job])
 
@@ -241,6 +277,8 @@ class Simulation:
         weights = self._table.n_gpus[job] * seconds
         state.busy_gpu_s[:] += np.bincount(state.site[job], weights=weights, minlength=self.inputs.n_sites)
         done = job[state.timer_s[job] <= end]
+        if done.size and self._breaks is not None:
+            done = fail(state, self._breaks, done, self._log)
         if not done.size:
             return
         state.phase[done] = DONE

@@ -19,7 +19,9 @@ class Phase(IntEnum):
     """What a job is doing; a job goes through the phases in order, migrating any number of times.
 
     ``RUNNING -> SAVING -> SENDING -> LOADING -> RUNNING`` is one migration,
-    ``RUNNING -> PAUSING -> PAUSED -> RESUMING -> RUNNING`` one pause in place.
+    ``RUNNING -> PAUSING -> PAUSED -> RESUMING -> RUNNING`` one pause in place. An interruption takes a
+    job from any phase in which it has GPUs to QUEUED, but for SENDING; with a
+    checkpoint it goes on by ``RESTARTING -> RUNNING``.
     """
 
     WAITING = 0
@@ -31,10 +33,11 @@ class Phase(IntEnum):
     PAUSING = 6
     PAUSED = 7
     RESUMING = 8
-    DONE = 9
+    RESTARTING = 9
+    DONE = 10
 
 
-QUEUED, RUNNING, SAVING, SENDING, LOADING, PAUSING, PAUSED, RESUMING, DONE = (
+QUEUED, RUNNING, SAVING, SENDING, LOADING, PAUSING, PAUSED, RESUMING, RESTARTING, DONE = (
     np.int8(phase) for phase in Phase if phase is not Phase.WAITING
 )
 """The phases as numbers of the array's type, for comparisons in every tick."""
@@ -61,9 +64,9 @@ class State:
     dest : ndarray of int (job)
         Where GPUs are reserved for it while it is saving or sending, else -1.
     timer_s : ndarray (job)
-        Time at which the present phase ends if nothing interferes: the end of the run (RUNNING), of saving
-        (SAVING, PAUSING), of loading (LOADING, RESUMING); in SENDING the time of the first byte, or of the
-        next attempt to connect. Infinite otherwise. [s]
+        Time at which the present phase ends if nothing interferes: the end of the run or its next failure
+        (RUNNING), the end of saving (SAVING, PAUSING), of loading (LOADING, RESUMING, RESTARTING); in
+        SENDING the time of the first byte, or of the next attempt to connect. Infinite otherwise. [s]
     run_from_s : ndarray (job)
         Start of the present run segment. [s]
     done_gpu_h : ndarray (job)
@@ -90,6 +93,21 @@ class State:
         before each. [s]
     n_pauses : ndarray of int (job)
         Pauses begun.
+    dark_s : ndarray (job)
+        Time of the present or last move in which its source was down. [s]
+    to_failure_gpu_h : ndarray (job)
+        GPU-hours that the job runs from the start of its present segment to its next failure, inf for never.
+        [GPU-h of whichever device]
+    n_failures, n_interruptions : ndarray of int (job)
+        Failures of the job, and interruptions by these and by outages of its site.
+    interrupted_s : ndarray (job)
+        Last interruption, NaN before the first. [s]
+    lost_gpu_h : ndarray (job)
+        Work lost by interruptions. [GPU-h at the reference device]
+    repeated_gpu_h : ndarray (job)
+        The same in time of the GPUs that did it. [GPU-h of whichever device]
+    restart_gpu_h : ndarray (job)
+        GPU-hours held while loading after interruptions. [GPU-h of whichever device]
     last_refusal : ndarray of int (job)
         Code of the refusal last written to the audit, -1 if none since the last move.
     busy_gpu_s, loaded_gpu_s, reserved_gpu_s : ndarray (site)
@@ -125,6 +143,14 @@ class State:
     paused_s: FloatArray
     resume_start_s: FloatArray
     n_pauses: IntArray
+    dark_s: FloatArray
+    to_failure_gpu_h: FloatArray
+    n_failures: IntArray
+    n_interruptions: IntArray
+    interrupted_s: FloatArray
+    lost_gpu_h: FloatArray
+    repeated_gpu_h: FloatArray
+    restart_gpu_h: FloatArray
     last_refusal: IntArray
     busy_gpu_s: FloatArray
     loaded_gpu_s: FloatArray
@@ -203,6 +229,14 @@ def initial_state(origin: IntArray, n_sites: int) -> State:
         paused_s=nan.copy(),
         resume_start_s=nan.copy(),
         n_pauses=np.zeros(n, dtype=np.int64),
+        dark_s=zero.copy(),
+        to_failure_gpu_h=np.full(n, np.inf),
+        n_failures=np.zeros(n, dtype=np.int64),
+        n_interruptions=np.zeros(n, dtype=np.int64),
+        interrupted_s=nan.copy(),
+        lost_gpu_h=zero.copy(),
+        repeated_gpu_h=zero.copy(),
+        restart_gpu_h=zero.copy(),
         last_refusal=np.full(n, -1, dtype=np.int64),
         busy_gpu_s=np.zeros(n_sites),
         loaded_gpu_s=np.zeros(n_sites),

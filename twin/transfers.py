@@ -51,6 +51,14 @@ class MoveModel:
         return self.migration.payload_gb(self.table.checkpoint_gb[job])
 
     def run_s(self, state: State, job: IntArray) -> FloatArray:
+        """Time from the start of each job's segment to its end, or to its next failure. [s]"""
+        return np.minimum(self.work_s(state, job), self.failure_s(state, job))
+
+    def failure_s(self, state: State, job: IntArray) -> FloatArray:
+        """Time from the start of each job's segment to its next failure, inf for never. [s]"""
+        return np.asarray(state.to_failure_gpu_h[job] / self.table.n_gpus[job] * S_PER_H)
+
+    def work_s(self, state: State, job: IntArray) -> FloatArray:
         """Time each job needs at its present site for the work it had left when its segment began. [s]"""
         left = self.table.work_gpu_h[job] - state.done_gpu_h[job]
         return left / (self.table.n_gpus[job] * self.speed[state.site[job]]) * S_PER_H
@@ -88,19 +96,27 @@ def begin_moves(
     state.n_failed[job] = 0
     state.n_cuts[job] = 0
     state.repeated_gb[job] = 0.0
+    state.dark_s[job] = 0.0
     state.n_migrations[job] += 1
     state.last_refusal[job] = -1
     log.event("move_begun", now_s, job, site=state.site[job], dest=dest, value=payload)
 
 
-def stop_running(state: State, model: MoveModel, job: IntArray, now_s: float) -> None:
+def stop_running(state: State, model: MoveModel, job: IntArray, now_s: float | FloatArray) -> None:
     """Book the work of the present run segment of jobs that stop now. [s]"""
     ran_h = (now_s - state.run_from_s[job]) / S_PER_H
     state.done_gpu_h[job] += ran_h * model.table.n_gpus[job] * model.speed[state.site[job]]
+    state.to_failure_gpu_h[job] -= ran_h * model.table.n_gpus[job]
 
 
 def advance_moves(
-    state: State, model: MoveModel, moving: IntArray, start_s: float, end_s: float, log: Recorder
+    state: State,
+    model: MoveModel,
+    moving: IntArray,
+    start_s: float,
+    end_s: float,
+    log: Recorder,
+    down: BoolArray | None = None,
 ) -> None:
     """Bring all migrations from the start to the end of a tick.
 
@@ -116,6 +132,8 @@ def advance_moves(
         The tick. [s]
     log : Recorder
         Takes events and finished transfers.
+    down : ndarray of bool (site), optional
+        Sites that are down in this tick: what is held there draws nothing.
     """
     now = start_s
     while moving.size:
@@ -135,7 +153,7 @@ def advance_moves(
             timers[timers > now].min(initial=np.inf),
             model.wan.next_change_s(now),
         )
-        _hold(state, model.table, moving, until - now)
+        _hold(state, model.table, moving, until - now, down)
         _send(state, sending, rate_gb_per_s * (until - now), last_byte <= until)
         now = until
 
@@ -256,13 +274,20 @@ def transfer_rows(
         "moved_gb": model.payload_gb(job) - state.left_gb[job] + state.repeated_gb[job],
         "repeated_gb": state.repeated_gb[job],
         "n_cuts": state.n_cuts[job],
+        "dark_s": state.dark_s[job],
+        "failed_s": np.full(job.size, np.nan),
     }
 
 
-def _hold(state: State, table: JobTable, moving: IntArray, seconds: float) -> None:
-    """Count GPU-seconds that are held and reserved."""
+def _hold(state: State, table: JobTable, moving: IntArray, seconds: float, down: BoolArray | None) -> None:
+    """Count GPU-seconds that are held and reserved; those held at a site that is down do not count."""
     n, gpu_s = len(state.loaded_gpu_s), table.n_gpus[moving] * seconds
-    state.loaded_gpu_s[:] += np.bincount(state.site[moving], weights=gpu_s, minlength=n)
+    held = gpu_s
+    if down is not None:
+        dark = down[state.site[moving]]
+        state.dark_s[moving[dark]] += seconds
+        held = np.where(dark, 0.0, gpu_s)
+    state.loaded_gpu_s[:] += np.bincount(state.site[moving], weights=held, minlength=n)
     underway = state.dest[moving] >= 0
     state.reserved_gpu_s[:] += np.bincount(state.dest[moving[underway]], weights=gpu_s[underway], minlength=n)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid_models import persistence_outlook
-from twin._arrays import FloatArray, IntArray
+from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.coupling import gpu_power_mw, site_load_mw
 from twin.inputs import H_PER_DAY, S_PER_H, SimulationInputs
 from twin.policies.base import JobView, SiteView, View
@@ -113,8 +113,13 @@ def make_view(
         step=published.step,
         signal_step_s=float(inputs.signal_step_s),
         renewed=renewed,
-        sites=_site_view(inputs, published, usage(state, inputs.table, active, inputs.n_sites)),
-        queued=_job_view(inputs, state, active[phase == QUEUED], now),
+        sites=_site_view(
+            inputs,
+            published,
+            usage(state, inputs.table, active, inputs.n_sites),
+            None if inputs.down is None else inputs.down[state.tick],
+        ),
+        queued=_job_view(inputs, state, inputs.table.by_priority(active[phase == QUEUED]), now),
         running=_job_view(inputs, state, active[phase == RUNNING], now),
         paused=_job_view(inputs, state, active[phase == PAUSED], now),
         bandwidth_gbit_per_s=_bandwidth(wan, state, active),
@@ -127,20 +132,26 @@ def make_view(
     )
 
 
-def _site_view(inputs: SimulationInputs, published: Published, used: Usage) -> SiteView:
+def _site_view(
+    inputs: SimulationInputs, published: Published, used: Usage, down: BoolArray | None
+) -> SiteView:
     step = published.step
     gpu_p_mw, held_gpu_p_mw = gpu_power_mw(inputs, step)
+    power_mw = site_load_mw(inputs, step, used.running, used.held)
+    free_gpus = inputs.gpu_capacity - used.total
+    if down is not None:
+        power_mw, free_gpus = np.where(down, 0.0, power_mw), np.where(down, 0, free_gpus)
     return SiteView(
         absorbable_p_mw=published.absorbable_p_mw,
         marginal_curtailment=published.marginal_curtailment,
         outlook_absorbable_p_mw=published.outlook_absorbable_p_mw,
         outlook_marginal=published.outlook_marginal,
-        power_mw=site_load_mw(inputs, step, used.running, used.held),
+        power_mw=power_mw,
         committed_p_mw=inputs.idle_p_mw[step] + gpu_p_mw * used.committed,
         gpu_p_mw=gpu_p_mw,
         held_gpu_p_mw=held_gpu_p_mw,
         gpu_capacity=inputs.gpu_capacity,
-        free_gpus=inputs.gpu_capacity - used.total,
+        free_gpus=free_gpus,
         speed=inputs.sites.rel_throughput,
         memory_gb_per_gpu=inputs.sites.memory_gb_per_gpu,
     )
@@ -171,10 +182,14 @@ def _job_view(inputs: SimulationInputs, state: State, job: IntArray, now_s: floa
     table, site = inputs.table, state.site[job]
     ran_h = np.where(state.phase[job] == RUNNING, now_s - state.run_from_s[job], 0.0) / S_PER_H
     done = state.done_gpu_h[job] + ran_h * table.n_gpus[job] * inputs.sites.rel_throughput[site]
+    origin, placeable = table.origin[job], table.placeable[job]
+    if inputs.can_break and state.phase[job[0]] == QUEUED:
+        bound = done > 0.0
+        origin, placeable = np.where(bound, site, origin), placeable & ~bound
     return JobView(
         job=job,
         site=site,
-        origin=table.origin[job],
+        origin=origin,
         n_gpus=table.n_gpus[job],
         remaining_gpu_h=np.maximum(table.work_gpu_h[job] - done, 0.0),
         checkpoint_gb=table.checkpoint_gb[job],
@@ -183,7 +198,7 @@ def _job_view(inputs: SimulationInputs, state: State, job: IntArray, now_s: floa
         migratable=table.migratable[job],
         pausable=table.pausable[job],
         work_gpu_h=table.work_gpu_h[job],
-        placeable=table.placeable[job],
+        placeable=placeable,
         memory_gb_per_gpu=table.memory_gb_per_gpu[job],
         priority=table.priority[job],
     )

@@ -39,7 +39,7 @@ class SiteView:
     held_gpu_p_mw : ndarray (site)
         Meter power that one GPU draws while it holds a job without computing. [MW]
     gpu_capacity, free_gpus : ndarray of int (site)
-        GPUs that may be used, and those neither in use nor reserved.
+        GPUs that may be used, and those neither in use nor reserved; a site that is down has none free.
     speed : ndarray (site)
         Training speed of one GPU over the reference device.
     memory_gb_per_gpu : ndarray (site)
@@ -74,6 +74,8 @@ class SiteView:
 class JobView:
     """Jobs of one kind (queued, running or paused), in the order in which they were submitted.
 
+    Queued jobs of higher priority come before all others.
+
     Attributes
     ----------
     job : ndarray of int
@@ -81,7 +83,7 @@ class JobView:
     site : ndarray of int
         Where the job runs, queues or has its checkpoint.
     origin : ndarray of int
-        Where it was submitted.
+        Where it was submitted; of a queued job that was interrupted, the site that has its checkpoint.
     n_gpus : ndarray of int
         GPUs it needs.
     remaining_gpu_h : ndarray
@@ -99,11 +101,12 @@ class JobView:
     work_gpu_h : ndarray
         All of its work. [GPU-h at the reference device]
     placeable : ndarray of bool
-        Whether it may start elsewhere than at its origin; in most tables the same jobs as `migratable`.
+        Whether it may start elsewhere than at its origin; in most tables the same jobs as `migratable`, but
+        none that has a checkpoint.
     memory_gb_per_gpu : ndarray
         Memory it needs on each GPU; 0 where that is no limit. [GB]
     priority : ndarray of int
-        The higher start first among the queued of a site, whatever the order in which they are placed.
+        The higher start first among the queued of a site.
     """
 
     job: IntArray

@@ -39,7 +39,9 @@ METRICS: dict[str, tuple[str, str]] = {
     "migrations_done": ("migrations done", "number0"),
     "migration_mwh": ("energy of migrations", "energy"),
     "moved_gb": ("data moved [TB]", "thousands1"),
-    "lost_gpu_h": ("GPU-hours lost to migrations", "number0"),
+    "lost_gpu_h": ("GPU-hours lost to migrations and interruptions", "number0"),
+    "interruptions": ("interruptions of jobs", "number0"),
+    "lost_work_gpu_h": ("work lost by interruptions (GPU-hours, reference device)", "number0"),
 }
 """Rows of the table of policies: key of the summary, what it is called, how it is written."""
 
