@@ -173,10 +173,10 @@ def share_gpus(
     c = np.broadcast_to(np.asarray(communication, dtype=np.float64), least.shape)
     _check_ranges(n_free, least, most, recorded, c)
     taken, left = np.zeros(len(least), dtype=np.int64), n_free
-    for job in np.flatnonzero(least <= n_free):
-        if least[job] <= left:
-            taken[job] = least[job]
-            left -= int(least[job])
+    for row in np.flatnonzero(least <= n_free):
+        if least[row] <= left:
+            taken[row] = least[row]
+            left -= int(least[row])
     runs = np.flatnonzero(taken > 0)
     more = np.minimum(most - least, left)[runs]
     job = np.repeat(runs, more)

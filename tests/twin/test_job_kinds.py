@@ -167,6 +167,19 @@ def test_a_job_that_has_waited_long_is_passed_by_higher_ones_only() -> None:
     assert starts(inputs) == [0.0, 6.0, 7.0, 5.0]
 
 
+@pytest.mark.parametrize("name", ["energy_greedy", "feasibility_aware"])
+def test_the_higher_one_is_placed_where_only_one_has_room(name: str) -> None:
+    # The site under the wind has 32 GPUs, and both jobs would be better off there.
+    jobs = job_table([(6 * H, 32, 32 * 5.0, 10.0, 1)] * 2)
+    wind = np.full(48, 60.0)
+    options = {"wind_mw": wind, "n_history": 24, "device": A100, "n_gpus": (32, 64, 64)}
+    for priority, sites in ((None, [0, 1]), ([0, 0], [0, 1]), ([0, 1], [1, 0])):
+        table = jobs if priority is None else jobs.assign(priority=priority)
+        record = run_simulation(make_inputs(table, **options), POLICIES[name]())
+        started = record.events[record.events["kind"] == "started"].sort_values("job")
+        assert list(started["site"]) == sites
+
+
 @given(inputs=small_runs(), seed=st.integers(0, 99), name=st.sampled_from(list(POLICIES)))
 def test_kinds_are_kept_by_every_policy(inputs: SimulationInputs, seed: int, name: str) -> None:
     rng = np.random.default_rng(seed)
