@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from grid_models import DispatchEngine, Grid, Limits, ReliefCurve, dispatch, relief_curves, signals
 from twin._arrays import IntArray
+from twin.failure_scenario import make_failures, make_outages
 from twin.forcing import Forcing, make_forcing, site_temperature, study_time, weather_seed
 from twin.foretelling import day_ahead_known_until, day_ahead_section
 from twin.inputs import Expected, GridInputs, SimulationInputs
@@ -20,6 +21,7 @@ from twin.progress import Progress
 from twin.provenance import file_sha256
 from twin.scenario_checks import build_grid, resolve_file, trace_options
 from twin.scenario_model import GridSection, Scenario
+from twin.site_outages import with_site_outages
 from twin.sites import HOTTEST_C, SiteTable, make_sites, max_power_mw
 from twin.stages import Groups, StageCache, stage_key
 from twin.wan_scenario import make_migration, make_wan
@@ -169,7 +171,10 @@ def site_table(scenario: Scenario) -> SiteTable:
 
 
 def child_seed(scenario: Scenario, stream: int) -> int:
-    """Seed of one of the scenario's independent random streams: 0 weather, 1 trace, 2 jobs, 3 policies."""
+    """Seed of one of the scenario's independent random streams, by their number.
+
+    0 weather, 1 trace, 2 jobs, 3 policies, 4 failures of jobs, 5 outages of sites.
+    """
     child = np.random.SeedSequence(scenario.seed, spawn_key=(stream,))
     return int(child.generate_state(1, np.uint32)[0])
 
@@ -315,7 +320,7 @@ def _inputs(
         absorbable[:, at] = prepared.signals["absorbable_p_mw"].transpose("time", "site").to_numpy()
         marginal[:, at] = prepared.signals["marginal_curtailment"].transpose("time", "site").to_numpy()
         bus_index[at] = prepared.grid.bus_index([sites.bus[i] for i in at])
-    return SimulationInputs(
+    inputs = SimulationInputs(
         start=time.start_utc,
         tick_s=time.tick_s,
         signal_step_s=time.signal_step_s,
@@ -336,7 +341,10 @@ def _inputs(
         outlook_tau_s=scenario.outlook.tau_h * 3600.0,
         backfill_patience_s=scenario.outlook.backfill_patience_h * 3600.0,
         seed=child_seed(scenario, 3),
+        failures=make_failures(scenario, child_seed(scenario, 4)),
     )
+    outages = make_outages(scenario, child_seed(scenario, 5))
+    return with_site_outages(inputs, outages) if outages.site.size else inputs
 
 
 def _site_buses(sites: SiteTable, member: IntArray) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from grid_models import CATALOG, Grid, load_grid, source_options
+from twin.failure_scenario import failure_findings
 from twin.hardware import DEVICES
 from twin.policies import POLICIES
 from twin.scenario_jobs import JobsSection
@@ -47,6 +48,7 @@ def validate(raw: Mapping[str, JsonValue], subject: str = "scenario") -> Scenari
             _check_weather_files,
             _check_outlook,
             _check_jobs,
+            _check_failures,
             _check_wan,
         ):
             check(scenario, between)
@@ -358,6 +360,11 @@ def trace_options(jobs: JobsSection) -> TraceOptions:
         columns=jobs.columns,
         censored=jobs.censored,
     )
+
+
+def _check_failures(scenario: Scenario, findings: Findings) -> None:
+    """Check outages of sites and their mean times."""
+    findings.extend(list(failure_findings(scenario)))
 
 
 def _check_wan(scenario: Scenario, findings: Findings) -> None:

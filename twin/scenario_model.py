@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, FiniteFloat, JsonValue
 
 from twin.scenario_base import Name, NonNegative, Positive, PositiveShare, Section, Share
+from twin.scenario_failures import FailuresSection
 from twin.scenario_jobs import JobsSection
 from twin.scenario_network import MigrationSection, WanSection
 from twin.scenario_text import dump_yaml
@@ -376,6 +377,7 @@ class Scenario(Section):
     sites: tuple[SiteSection, ...] = Field(min_length=1, description="The micro-datacenters.")
     wan: WanSection = Field(default=WanSection(), description="Links between sites.")
     migration: MigrationSection = Field(default=MigrationSection(), description="Time a move takes.")
+    failures: FailuresSection = Field(default=FailuresSection(), description="What goes wrong at sites.")
     feasibility: FeasibilitySection = Field(
         default=FeasibilitySection(), description="When a move is worth considering."
     )
