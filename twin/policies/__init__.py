@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twin.policies.apart import Apart
 from twin.policies.base import CommandError, Commands, JobView, Policy, Refusals, SiteView, View
 from twin.policies.contract import check_policy
 from twin.policies.energy_greedy import EnergyGreedy
@@ -19,6 +20,7 @@ POLICIES: dict[str, type[Policy]] = {
 
 __all__ = [
     "POLICIES",
+    "Apart",
     "CommandError",
     "Commands",
     "EnergyGreedy",
