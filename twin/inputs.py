@@ -171,6 +171,8 @@ class SimulationInputs:
         Steps that an outlook looks ahead; a day when 0.
     outlook_tau_s : float
         Time constant of persistence in the outlook. [s]
+    outlook_members : int
+        Equally likely courses that an outlook holds beside its mean, from errors of past days; none when 0.
     expected : Expected, optional
         Signals foretold for the steps ahead; persistence alone when absent.
     backfill_patience_s : float
@@ -201,6 +203,7 @@ class SimulationInputs:
     alpha: float = 0.1
     outlook_steps: int = 0
     outlook_tau_s: float = 6 * S_PER_H
+    outlook_members: int = 0
     expected: Expected | None = None
     backfill_patience_s: float = 4 * S_PER_H
     seed: int = 0
@@ -276,6 +279,12 @@ class SimulationInputs:
     def published(self) -> FloatArray:
         """Absorbable power [MW] and marginal curtailment of all sites side by side, (step, 2 site)."""
         return np.hstack([self.absorbable_p_mw, self.marginal_curtailment])
+
+    @cached_property
+    def foretold(self) -> FloatArray:
+        """The same as foretold, where anything was."""
+        assert self.expected is not None
+        return np.hstack([self.expected.absorbable_p_mw, self.expected.marginal_curtailment])
 
     def _network_mw(self) -> FloatArray:
         """Most that the network ever draws at each site: half of all it can send and receive at once. [MW]"""

@@ -339,6 +339,7 @@ def _inputs(
         alpha=scenario.feasibility.alpha,
         outlook_steps=max(1, round(scenario.outlook.hours / time.step_h)),
         outlook_tau_s=scenario.outlook.tau_h * 3600.0,
+        outlook_members=scenario.outlook.members,
         backfill_patience_s=scenario.outlook.backfill_patience_h * 3600.0,
         seed=child_seed(scenario, 3),
         failures=make_failures(scenario, child_seed(scenario, 4)),

@@ -339,6 +339,13 @@ class OutlookSection(Section):
     )
     hours: Positive = Field(default=24.0, description="How far an outlook looks ahead. [h]")
     tau_h: Positive = Field(default=6.0, description="Time constant of persistence. [h]")
+    members: int = Field(
+        default=0,
+        ge=0,
+        le=365,
+        description="Equally likely courses beside the mean, from the errors of so many past days; the history "
+        "must hold these and the hours looked ahead. [1]",
+    )
     backfill_patience_h: NonNegative = Field(
         default=4.0, description="Wait after which the first job of a queue is not overtaken any more. [h]"
     )

@@ -10,6 +10,7 @@ from grid_models import persistence_outlook
 from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.coupling import gpu_power_mw, site_load_mw
 from twin.inputs import H_PER_DAY, S_PER_H, SimulationInputs
+from twin.members import outlook_members
 from twin.policies.base import JobView, SiteView, View
 from twin.scheduler import Usage, usage
 from twin.state import PAUSED, QUEUED, RUNNING, SAVING, SENDING, State
@@ -31,6 +32,8 @@ class Published:
         Now. [MW], [MW/MW]
     outlook_absorbable_p_mw, outlook_marginal : ndarray (step ahead, site)
         From now on; row 0 is now.
+    member_absorbable_p_mw, member_marginal : ndarray (member, step ahead, site)
+        Equally likely courses; the outlook alone where there are none.
     """
 
     step: int
@@ -38,6 +41,8 @@ class Published:
     marginal_curtailment: FloatArray
     outlook_absorbable_p_mw: FloatArray
     outlook_marginal: FloatArray
+    member_absorbable_p_mw: FloatArray
+    member_marginal: FloatArray
 
 
 def publish(inputs: SimulationInputs, step: int, operating_marginal: FloatArray) -> Published:
@@ -73,13 +78,38 @@ def publish(inputs: SimulationInputs, step: int, operating_marginal: FloatArray)
         ahead_absorbable[1 : end - now] = inputs.expected.absorbable_p_mw[now + 1 : end]
         ahead_marginal[1 : end - now] = inputs.expected.marginal_curtailment[now + 1 : end]
     used_up = np.exp(-np.arange(n_ahead) / tau_steps)[:, None] * (operating_marginal - marginal)
+    member_absorbable, member_marginal = ahead_absorbable[None], ahead_marginal[None]
+    if inputs.outlook_members:
+        member_absorbable, member_marginal = _members(inputs, now, member_absorbable, member_marginal)
     return Published(
         step=step,
         absorbable_p_mw=absorbable,
         marginal_curtailment=operating_marginal.copy(),
         outlook_absorbable_p_mw=ahead_absorbable,
         outlook_marginal=ahead_marginal + used_up,
+        member_absorbable_p_mw=member_absorbable,
+        member_marginal=member_marginal + used_up,
     )
+
+
+def _members(
+    inputs: SimulationInputs, now: int, absorbable: FloatArray, marginal: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Members of both outlooks, or these where the past is too short for any."""
+    told, n = inputs.expected, inputs.n_sites
+    both = outlook_members(
+        inputs.published,
+        None if told is None else inputs.foretold,
+        0 if told is None else int(told.known_until[now]),
+        now,
+        inputs.n_ahead,
+        n_members=inputs.outlook_members,
+        per_day=max(1, round(H_PER_DAY / inputs.step_h)),
+        tau_steps=inputs.outlook_tau_s / inputs.signal_step_s,
+    )
+    if not len(both):
+        return absorbable, marginal
+    return np.maximum(both[:, :, :n], 0.0), both[:, :, n:]
 
 
 def make_view(
@@ -146,6 +176,8 @@ def _site_view(
         marginal_curtailment=published.marginal_curtailment,
         outlook_absorbable_p_mw=published.outlook_absorbable_p_mw,
         outlook_marginal=published.outlook_marginal,
+        member_absorbable_p_mw=published.member_absorbable_p_mw,
+        member_marginal=published.member_marginal,
         power_mw=power_mw,
         committed_p_mw=inputs.idle_p_mw[step] + gpu_p_mw * used.committed,
         gpu_p_mw=gpu_p_mw,

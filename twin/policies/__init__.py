@@ -7,6 +7,7 @@ from twin.policies.base import CommandError, Commands, JobView, Policy, Refusals
 from twin.policies.contract import check_policy
 from twin.policies.energy_greedy import EnergyGreedy
 from twin.policies.feasibility_aware import FeasibilityAware
+from twin.policies.receding_horizon import RecedingHorizon
 from twin.policies.static import Static
 from twin.policies.temporal import Temporal
 
@@ -15,6 +16,7 @@ POLICIES: dict[str, type[Policy]] = {
     "temporal": Temporal,
     "energy_greedy": EnergyGreedy,
     "feasibility_aware": FeasibilityAware,
+    "receding_horizon": RecedingHorizon,
 }
 """Policies by name; each is made without arguments, or with its own options by keyword."""
 
@@ -27,6 +29,7 @@ __all__ = [
     "FeasibilityAware",
     "JobView",
     "Policy",
+    "RecedingHorizon",
     "Refusals",
     "SiteView",
     "Static",

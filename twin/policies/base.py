@@ -30,6 +30,8 @@ class SiteView:
     outlook_absorbable_p_mw, outlook_marginal : ndarray (step ahead, site)
         What may be expected from what was published by now; row 0 is now. The marginal one starts from the
         value at the present draw. [MW], [MW/MW]
+    member_absorbable_p_mw, member_marginal : ndarray (member, step ahead, site)
+        Equally likely courses of the same from now on; the outlook alone where a run has none. [MW], [MW/MW]
     power_mw : ndarray (site)
         Present draw at the meter. [MW]
     committed_p_mw : ndarray (site)
@@ -50,6 +52,8 @@ class SiteView:
     marginal_curtailment: FloatArray
     outlook_absorbable_p_mw: FloatArray
     outlook_marginal: FloatArray
+    member_absorbable_p_mw: FloatArray
+    member_marginal: FloatArray
     power_mw: FloatArray
     committed_p_mw: FloatArray
     gpu_p_mw: FloatArray

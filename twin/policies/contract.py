@@ -86,6 +86,8 @@ def random_view(rng: np.random.Generator) -> View:
         marginal_curtailment=marginal[0],
         outlook_absorbable_p_mw=absorbable,
         outlook_marginal=marginal,
+        member_absorbable_p_mw=rng.uniform(0.0, 30.0, (3, ahead, n)) * (marginal > 0.5),
+        member_marginal=marginal + rng.uniform(-0.1, 0.1, (3, ahead, n)),
         power_mw=used * gpu_p_mw,
         committed_p_mw=used * gpu_p_mw,
         gpu_p_mw=gpu_p_mw,

@@ -1,0 +1,315 @@
+"""What may be done with long jobs in the hours ahead, as options of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from twin._arrays import BoolArray, FloatArray, IntArray
+from twin.feasibility import DEFAULT_CLASS_A, REASONS, Feasibility, domain
+from twin.inputs import S_PER_H
+from twin.policies.base import JobView, Refusals, View
+from twin.policies.feasibility_aware import Outlook
+from twin.policies.filling import fits_memory, may_run_at
+from twin.policies.horizon_plan import Blocks, Options
+
+RUNNING, QUEUED, PAUSED = range(3)
+"""States of a long job."""
+
+NOW, LATER, MOVE = range(3)
+"""Kinds of options: to run from now on, from some block on or never, and elsewhere after a move."""
+
+
+@dataclass(frozen=True, eq=False)
+class LongJobs:
+    """Jobs that a plan is made for: all running and queued ones of long run time, and all paused ones.
+
+    Attributes
+    ----------
+    jobs : JobView
+        All of them, running ones first, then queued, then paused.
+    state : ndarray of int
+        `RUNNING`, `QUEUED` or `PAUSED`.
+    run_h, left_h : ndarray
+        Run time in all and left, at the speed of where the job is. [h]
+    save_h, load_h : ndarray
+        What a pause takes of it from now: 0 where nothing has to be saved or loaded. [h]
+    wait_h : ndarray
+        Longest wait that its stretch and its deadline allow from now. [h]
+    """
+
+    jobs: JobView
+    state: IntArray
+    run_h: FloatArray
+    left_h: FloatArray
+    save_h: FloatArray
+    load_h: FloatArray
+    wait_h: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.jobs)
+
+    @property
+    def may_wait(self) -> BoolArray:
+        """Whether a job may be without GPUs in the next step: it waits already, or it may pause."""
+        return np.asarray((self.state != RUNNING) | self.jobs.pausable)
+
+    def rows(self, state: int) -> IntArray:
+        """Rows of the jobs in a state."""
+        return np.flatnonzero(self.state == state)
+
+    @classmethod
+    def of(cls, view: View, least_h: float, max_stretch: float) -> LongJobs:
+        """Collect them.
+
+        Parameters
+        ----------
+        view : View
+            What is known.
+        least_h : float
+            Run time from which a job is long. [h]
+        max_stretch : float
+            Longest time without running that a job may have had in all, over its run time.
+        """
+        parts = (
+            take(view.running, is_long(view, view.running, least_h)),
+            take(view.queued, is_long(view, view.queued, least_h)),
+            view.paused,
+        )
+        state = np.repeat([RUNNING, QUEUED, PAUSED], [len(part) for part in parts])
+        names = [f.name for f in fields(JobView)]
+        jobs = JobView(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+        rate = jobs.n_gpus * view.sites.speed[jobs.site]
+        run_h, left_h = jobs.work_gpu_h / rate, jobs.remaining_gpu_h / rate
+        save_s = view.migration.save_s(jobs.checkpoint_gb, jobs.n_gpus)
+        load_s = view.migration.load_s(jobs.checkpoint_gb, jobs.n_gpus)
+        save_h = np.where(state == RUNNING, save_s, 0.0) / S_PER_H
+        load_h = np.where(state == QUEUED, 0.0, load_s) / S_PER_H
+        idle_h = (view.now_s - jobs.submit_s) / S_PER_H - (run_h - left_h)
+        slack_h = (jobs.deadline_s - view.now_s) / S_PER_H - left_h - save_h - load_h
+        wait_h = np.minimum(max_stretch * run_h - idle_h, slack_h)
+        return cls(jobs, state, run_h, left_h, save_h, load_h, wait_h)
+
+
+def is_long(view: View, jobs: JobView, least_h: float) -> BoolArray:
+    """Say which jobs run for at least so long at the speed of where they are."""
+    return np.asarray(jobs.work_gpu_h >= least_h * jobs.n_gpus * view.sites.speed[jobs.site])
+
+
+def take(jobs: JobView, rows: IntArray | BoolArray) -> JobView:
+    """Return some of the jobs."""
+    return JobView(**{f.name: getattr(jobs, f.name)[rows] for f in fields(JobView)})
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Moves of running jobs inside the feasibility domain, and why others are outside.
+
+    Attributes
+    ----------
+    job, dest : ndarray of int (candidate)
+        Row of the long job, and where it would go.
+    time_h : ndarray (candidate)
+        Time of the move. [h]
+    window_s : ndarray (candidate)
+        What remains of the destination's window, or of the job. [s]
+    energy_mwh : ndarray (candidate)
+        Energy of the move. [MWh]
+    refused : Refusals
+        Of each job whose best destination is outside the domain.
+    """
+
+    job: IntArray
+    dest: IntArray
+    time_h: FloatArray
+    window_s: FloatArray
+    energy_mwh: FloatArray
+    refused: Refusals
+
+    @classmethod
+    def of(
+        cls, view: View, long: LongJobs, outlook: Outlook, min_gain: float, min_speed_ratio: float
+    ) -> Candidates:
+        """Look for them where a window is open, and for what a move would gain in it.
+
+        Parameters
+        ----------
+        view : View
+            What is known.
+        long : LongJobs
+            The jobs.
+        outlook : Outlook
+            Windows and mean gains.
+        min_gain : float
+            Least gain in marginal curtailment. [MW/MW]
+        min_speed_ratio : float
+            Slowest acceptable site, over the speed of where the job is.
+        """
+        jobs, sites = long.jobs, view.sites
+        able = (long.state == RUNNING) & jobs.migratable
+        fits = (jobs.n_gpus[:, None] <= sites.gpu_capacity) & fits_memory(jobs, sites)
+        fast = sites.speed >= min_speed_ratio * sites.speed[jobs.site][:, None]
+        other = np.arange(sites.n_sites) != jobs.site[:, None]
+        job, dest = np.nonzero(able[:, None] & fits & fast & other & (outlook.window_s > 0.0))
+        here = jobs.site[job]
+        left_s = long.left_h[job] * S_PER_H * sites.speed[here] / sites.speed[dest]
+        window_s = np.minimum(outlook.window_s[dest], left_s)
+        means = outlook.mean_over(np.broadcast_to(window_s[:, None], (job.size, sites.n_sites)))
+        row = np.arange(job.size)
+        gain = means[row, dest] - means[row, here]
+        result = _domain(view, take(jobs, job), dest, window_s, gain, left_s)
+        gains = gain > min_gain
+        ok = np.flatnonzero(gains & result.feasible)
+        refused = _refusals(jobs.job[job], dest, gain, result, np.flatnonzero(gains))
+        times = result.t_mig_s[ok] / S_PER_H
+        return cls(job[ok], dest[ok], times, window_s[ok], result.e_mig_mwh[ok], refused)
+
+
+def _domain(
+    view: View, jobs: JobView, dest: IntArray, window_s: FloatArray, gain: FloatArray, left_s: FloatArray
+) -> Feasibility:
+    """Ask the feasibility domain; free GPUs are left to the plan."""
+    n_gpus, sites = jobs.n_gpus.astype(np.float64), view.sites
+    return domain(
+        jobs.checkpoint_gb,
+        view.bandwidth_gbit_per_s[jobs.site, dest],
+        window_s,
+        gain=gain,
+        n_gpus=n_gpus,
+        job_power_mw=n_gpus * sites.gpu_p_mw[dest],
+        hold_power_mw=n_gpus * sites.held_gpu_p_mw[dest],
+        latency_s=view.latency_s[jobs.site, dest],
+        free_gpus=np.full(len(dest), np.inf),
+        memory_gb_per_gpu=jobs.memory_gb_per_gpu,
+        device_memory_gb=sites.memory_gb_per_gpu[dest],
+        remaining_s=left_s,
+        deadline_s=jobs.deadline_s - view.now_s,
+        alpha=view.alpha,
+        class_a=min(DEFAULT_CLASS_A, view.alpha),
+        goodput=1.0,
+        min_bandwidth_gbit_per_s=0.0,
+        wan_kwh_per_gb=view.wan_kwh_per_gb,
+        migration=view.migration,
+    )
+
+
+def _refusals(
+    job: IntArray, dest: IntArray, gain: FloatArray, result: Feasibility, rows: IntArray
+) -> Refusals:
+    """Of each job the destination with the greatest gain, where that is outside the domain."""
+    rows = rows[np.lexsort((dest[rows], -gain[rows], job[rows]))]
+    rows = rows[np.unique(job[rows], return_index=True)[1]]
+    rows = rows[~result.feasible[rows]]
+    reason = result.binding[rows].astype(np.int64)
+    margins = np.stack([result.margins[name][rows] for name in REASONS[1:]])
+    return Refusals(job[rows], dest[rows], reason, margins[reason - 1, np.arange(rows.size)])
+
+
+@dataclass(frozen=True, eq=False)
+class Choices:
+    """Options of all long jobs with their kinds.
+
+    Attributes
+    ----------
+    options : Options
+        What the plan chooses among.
+    kind : ndarray of int (option)
+        `NOW`, `LATER` or `MOVE`.
+    """
+
+    options: Options
+    kind: IntArray
+
+
+def make_choices(
+    view: View,
+    long: LongJobs,
+    moves: Candidates,
+    blocks: Blocks,
+    *,
+    stretch_price_h: float,
+    min_speed_ratio: float,
+) -> Choices:
+    """Lay out what each job could do.
+
+    A running job goes on, pauses until the start of a block, or moves. A queued one starts where it may, at
+    the start of a block, and a paused one where it is. Every job may also not run at all in the hours ahead,
+    for a price that no relief is worth, so that there is always a plan.
+
+    Parameters
+    ----------
+    view : View
+        What is known.
+    long : LongJobs
+        The jobs.
+    moves : Candidates
+        Moves to consider.
+    blocks : Blocks
+        Hours ahead.
+    stretch_price_h : float
+        Price of a delay by the job's own run time, as hours of full relief of an average job. [h]
+    min_speed_ratio : float
+        Slowest acceptable site for a start, over the speed of where the job was submitted.
+
+    Returns
+    -------
+    Choices
+        The options.
+    """
+    jobs, sites, n = long.jobs, view.sites, len(long)
+    power = jobs.n_gpus * sites.gpu_p_mw[jobs.site]
+    hold = jobs.n_gpus * sites.held_gpu_p_mw[jobs.site]
+    price = stretch_price_h * power.mean() / long.run_h
+    overhead = hold * (long.save_h + long.load_h)
+    end_h = float(blocks.edge[-1] * blocks.step_h)
+    may_be = _may_be_at(view, long, min_speed_ratio)
+    begin = blocks.start_h
+    waits = long.may_wait[:, None] & (begin <= long.wait_h[:, None])
+    waits &= (long.state != RUNNING)[:, None] | (
+        begin > _WORTH_PAUSING * (long.save_h + long.load_h)[:, None]
+    )
+    waits[:, 0] = True
+    job, site, block = np.nonzero(may_be[:, :, None] & waits[:, None, :])
+    stays = (long.state[job] == RUNNING) & (block == 0)
+    lag = np.where(stays, 0.0, long.load_h[job])
+    start = begin[block] + lag
+    cost = np.where(stays, 0.0, price[job] * start + overhead[job] + _AWAY_MWH * (site != jobs.origin[job]))
+    every = np.arange(n)
+    parts = (
+        (job, site, start, cost, np.where(block == 0, NOW, LATER)),
+        (every, jobs.site, np.full(n, end_h), _NEVER * end_h * price + overhead + power, np.full(n, LATER)),
+        (
+            moves.job,
+            moves.dest,
+            moves.time_h,
+            price[moves.job] * moves.time_h + moves.energy_mwh,
+            np.full(moves.job.size, MOVE),
+        ),
+    )
+    job, site, start, cost, kind = (np.concatenate(column) for column in zip(*parts, strict=True))
+    left = long.left_h[job] * sites.speed[jobs.site[job]] / sites.speed[site]
+    gpus = blocks.overlap(start, start + left) * jobs.n_gpus[job][:, None]
+    return Choices(Options(job, site, gpus, cost), kind)
+
+
+_WORTH_PAUSING = 2.0
+"""A pause is at least so many times as long as saving and loading."""
+
+_NEVER = 3.0
+"""Not running in the hours ahead costs so many delays to their end, and the job's power for an hour."""
+
+_AWAY_MWH = 1e-4
+"""Between equals a job starts where it was submitted. [MWh]"""
+
+
+def _may_be_at(view: View, long: LongJobs, min_speed_ratio: float) -> BoolArray:
+    """Where each job may have GPUs without a move, (job, site)."""
+    jobs, sites = long.jobs, view.sites
+    at = np.zeros((len(long), sites.n_sites), dtype=np.bool_)
+    queued = long.rows(QUEUED)
+    waiting = take(jobs, queued)
+    fast = sites.speed >= min_speed_ratio * sites.speed[waiting.origin][:, None]
+    at[queued] = may_run_at(waiting, sites) & fast
+    at[np.arange(len(long)), jobs.site] = True
+    return at
