@@ -343,8 +343,8 @@ class OutlookSection(Section):
         default=0,
         ge=0,
         le=365,
-        description="Equally likely courses beside the mean, from the errors of so many past days; the history "
-        "must hold these and the hours looked ahead. [1]",
+        description="Equally likely courses beside the mean, from the errors of so many past days; fewer "
+        "where the history is too short for these and the hours looked ahead. [1]",
     )
     backfill_patience_h: NonNegative = Field(
         default=4.0, description="Wait after which the first job of a queue is not overtaken any more. [h]"

@@ -23,9 +23,7 @@ A100 = ["a100_sxm_40"] * 3
 
 
 @settings(max_examples=30)
-@given(
-    inputs=small_runs(), name=st.sampled_from(["static", "temporal", "energy_greedy", "feasibility_aware"])
-)
+@given(inputs=small_runs(), name=st.sampled_from(sorted(POLICIES)))
 def test_the_energy_of_compute_splits_exactly(inputs: SimulationInputs, name: str) -> None:
     record = run_simulation(inputs, POLICIES[name]())
     s = account(record, [baseline(inputs)])

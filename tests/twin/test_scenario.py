@@ -80,7 +80,7 @@ def test_all_findings_come_at_once_those_between_values_too() -> None:
         "sites.1.n_gpus: -4 is out of range",
         "sites.1.device: no device 'abacus'; known: ",
         "sites: the name 'a' is there 2 times",
-        "policies.1: no policy 'magic'; known: energy_greedy, feasibility_aware, static, temporal",
+        "policies.1: no policy 'magic'; known: energy_greedy, feasibility_aware, receding_horizon, static,",
         "jobs.source: no trace 'papyrus'; known: acme, helios, openb, pai, philly, swf, synthetic, table",
         "colour: unknown key",
     ):

@@ -20,7 +20,7 @@ from twin.sites import HOTTEST_C, idle_power_mw, site_power_mw
 from twin.state import Phase
 from weather import InputError
 
-LOOP_POLICIES = ("static", "temporal", "energy_greedy", "feasibility_aware")
+LOOP_POLICIES = ("static", "temporal", "energy_greedy", "feasibility_aware", "receding_horizon")
 policies = st.sampled_from(LOOP_POLICIES)
 
 
