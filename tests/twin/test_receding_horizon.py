@@ -141,3 +141,18 @@ def test_what_is_refused_is_in_the_audit() -> None:
     assert (events["kind"] == "move_refused").any()
     assert set(events.loc[events["kind"] == "move_refused", "reason"]) <= {"time", "energy"}
     assert not len(record.transfers)
+
+
+def test_a_site_without_usable_devices_is_planned_around() -> None:
+    # At 10 MW site 0 has more than enough; sites 1 and 2 may import what they draw when idle.
+    jobs = job_table([(13 * 3600.0, 8, 96.0, 10.0, 0), (14 * 3600.0, 8, 96.0, 10.0, 0)])
+    wind = windy(24 * 9, period=24)
+    inputs = make_inputs(
+        jobs,
+        wind_mw=wind,
+        n_history=24 * 7,
+        device=["a100_sxm_40"] * 3,
+        import_limit_mw=[10.0, 0.1325, 0.1325],
+    )
+    assert inputs.gpu_capacity.tolist()[1:] == [0, 0]
+    assert (run_simulation(inputs, RecedingHorizon()).jobs["site"] == 0).all()

@@ -131,10 +131,13 @@ class RecedingHorizon:
         other = sites.gpu_capacity - room.free_gpus - own + queue
         idle = sites.committed_p_mw - sites.gpu_p_mw * (sites.gpu_capacity - sites.free_gpus)
         base = np.maximum(idle, 0.0) + sites.gpu_p_mw * other
-        absorbable, marginal = _welcome(view, sites.gpu_capacity * sites.gpu_p_mw + base)
+        most = sites.gpu_capacity * sites.gpu_p_mw
+        absorbable, marginal = _welcome(view, most + base)
         share = solve_plan(
             choices.options,
-            expected_pieces(absorbable, marginal, blocks, sites.gpu_capacity * sites.gpu_p_mw / _LEVELS),
+            expected_pieces(
+                absorbable, marginal, blocks, np.maximum(most, (most + base) / 10.0 + _NOTHING_MW) / _LEVELS
+            ),
             n_jobs=len(long),
             free_gpus=np.repeat(np.maximum(sites.gpu_capacity - other, own)[:, None], len(blocks), axis=1),
             gpu_p_mw=sites.gpu_p_mw,
@@ -152,7 +155,8 @@ _LEAST_RELIEF = 0.05
 
 def _welcome(view: View, most_p_mw: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Absorbable power and relief of members; outside of windows a little relief, for all load."""
-    absorbable, marginal = view.sites.member_absorbable_p_mw, view.sites.member_marginal
+    absorbable = np.minimum(view.sites.member_absorbable_p_mw, most_p_mw)
+    marginal = view.sites.member_marginal
     is_open = absorbable > _NOTHING_MW
     relief = np.where(is_open, np.maximum(marginal, view.theta), np.minimum(marginal, view.theta))
     return np.where(~is_open & (relief > _LEAST_RELIEF), most_p_mw, absorbable), relief
