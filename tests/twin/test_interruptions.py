@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from tests.twin.simulation_cases import baseline, job_table, make_inputs, small_runs
 from tests.twin.test_pauses import PAUSE_AT_1_RESUME_AT_3, Fickle, small
-from tests.twin.test_simulate import assert_same_record, policies
+from tests.twin.test_simulate import assert_each_gpu_and_job_is_once, assert_same_record, policies
 from tests.twin.test_transfers_outages import MOVE, RATE, WanderWherePossible, two_jobs
 from twin.accounting import account
 from twin.failures import checkpoint_interval_s
 from twin.inputs import FailureModel, SimulationInputs
 from twin.policies import POLICIES, CommandError, Commands, Policy
-from twin.scheduler import usage
 from twin.simulate import Simulation, run_simulation
 from twin.site_outages import SiteOutages, draw_outages, with_site_outages
 from twin.sites import site_power_mw
@@ -236,14 +235,11 @@ actors = st.one_of(
 @settings(max_examples=40)
 @given(inputs=broken_runs(), policy=actors)
 def test_work_gpus_and_bytes_are_conserved_whatever_breaks(inputs: SimulationInputs, policy: Policy) -> None:
-    simulation, table = Simulation(inputs, policy), inputs.table
+    simulation = Simulation(inputs, policy)
     while not simulation.finished:
         simulation.step()
         state = simulation.state
-        active = np.flatnonzero((state.phase > Phase.QUEUED) & (state.phase < Phase.DONE))
-        assert np.all(usage(state, table, active, inputs.n_sites).total <= inputs.gpu_capacity)
-        on_the_way = np.isin(state.phase, (Phase.SAVING, Phase.SENDING))
-        np.testing.assert_array_equal(state.dest >= 0, on_the_way)
+        assert_each_gpu_and_job_is_once(state, inputs)
         if inputs.down is not None:
             dark = inputs.down[state.tick - 1][state.site]
             assert not np.any(dark & np.isin(state.phase, ON_GPUS) & (state.phase != Phase.LOADING))

@@ -17,7 +17,7 @@ from twin.record import SimulationRecord
 from twin.scheduler import usage
 from twin.simulate import Simulation, run_simulation
 from twin.sites import HOTTEST_C, idle_power_mw, site_power_mw
-from twin.state import Phase
+from twin.state import Phase, State
 from weather import InputError
 
 LOOP_POLICIES = ("static", "temporal", "energy_greedy", "feasibility_aware", "receding_horizon")
@@ -77,6 +77,15 @@ def test_free_gpus_elsewhere_are_used_by_the_policy_that_places() -> None:
     assert list(spread["first_start_s"]) == [0.0, 0.0]
 
 
+def assert_each_gpu_and_job_is_once(state: State, inputs: SimulationInputs) -> None:
+    """No GPU is used twice, and jobs on their way, and they alone, have another site before them."""
+    active = np.flatnonzero((state.phase > Phase.QUEUED) & (state.phase < Phase.DONE))
+    assert np.all(usage(state, inputs.table, active, inputs.n_sites).total <= inputs.gpu_capacity)
+    on_the_way = np.isin(state.phase, (Phase.SAVING, Phase.SENDING))
+    np.testing.assert_array_equal(state.dest >= 0, on_the_way)
+    assert np.all(state.dest[on_the_way] != state.site[on_the_way])
+
+
 @settings(max_examples=25)
 @given(inputs=small_runs(), name=policies)
 def test_invariants_hold_in_every_tick(inputs: SimulationInputs, name: str) -> None:
@@ -85,11 +94,7 @@ def test_invariants_hold_in_every_tick(inputs: SimulationInputs, name: str) -> N
     while not simulation.finished:
         simulation.step()
         state = simulation.state
-        active = np.flatnonzero((state.phase > Phase.QUEUED) & (state.phase < Phase.DONE))
-        assert np.all(usage(state, table, active, inputs.n_sites).total <= inputs.gpu_capacity)
-        on_the_way = np.isin(state.phase, (Phase.SAVING, Phase.SENDING))
-        np.testing.assert_array_equal(state.dest >= 0, on_the_way)
-        assert np.all(state.dest[on_the_way] != state.site[on_the_way])
+        assert_each_gpu_and_job_is_once(state, inputs)
         assert np.all(state.done_gpu_h <= table.work_gpu_h * (1 + 1e-12))
         assert np.all((state.left_gb >= 0.0) & (state.left_gb <= table.checkpoint_gb))
         now = state.tick * inputs.tick_s

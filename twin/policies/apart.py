@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from twin._arrays import BoolArray, IntArray
+from twin._arrays import IntArray
 from twin.policies.base import Commands, JobView, Policy, Refusals, SiteView, View
 
 
@@ -77,11 +77,9 @@ def _seen_by(view: View, member: IntArray, number: int) -> View:
 
 def _jobs_at(jobs: JobView, member: IntArray) -> JobView:
     """Return the jobs at some sites, with sites numbered among these."""
-    here: BoolArray = np.isin(jobs.site, member)
-    kept = {f.name: getattr(jobs, f.name)[here] for f in fields(JobView)}
-    for name in ("site", "origin"):
-        kept[name] = np.searchsorted(member, kept[name])
-    return JobView(**kept)
+    kept = jobs.take(np.isin(jobs.site, member))
+    site, origin = (np.searchsorted(member, where) for where in (kept.site, kept.origin))
+    return replace(kept, site=site, origin=origin)
 
 
 def _at_sites(commands: Commands, member: IntArray) -> Commands:

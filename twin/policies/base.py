@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Protocol
 
@@ -130,6 +130,10 @@ class JobView:
 
     def __len__(self) -> int:
         return len(self.job)
+
+    def take(self, rows: IntArray | BoolArray) -> JobView:
+        """Return some of the jobs."""
+        return JobView(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
 @dataclass(frozen=True, eq=False)

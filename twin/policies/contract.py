@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 
-from twin._arrays import BoolArray, FloatArray, IntArray
+from twin._arrays import FloatArray, IntArray
 from twin.feasibility import REASONS
 from twin.migration import MigrationModel
 from twin.policies.base import Commands, JobView, Policy, SiteView, View
@@ -74,7 +74,7 @@ def random_view(rng: np.random.Generator) -> View:
     running = _random_jobs(rng, capacity, memory_gb, int(rng.integers(0, 15)), 0)
     used = np.bincount(running.site, weights=running.n_gpus, minlength=n)
     keep = used[running.site] <= capacity[running.site]
-    running = _rows(running, keep)
+    running = running.take(keep)
     used = np.bincount(running.site, weights=running.n_gpus, minlength=n).astype(np.int64)
     gpu_p_mw = rng.choice([0.001, 0.05, 0.5], n)
     bandwidth = rng.choice([0.0, 1.0, 100.0], (n, n))
@@ -140,10 +140,6 @@ def _random_jobs(
         memory_gb_per_gpu=need_gb,
         priority=own.integers(0, 3, n_jobs),
     )
-
-
-def _rows(jobs: JobView, keep: BoolArray) -> JobView:
-    return JobView(**{f.name: getattr(jobs, f.name)[keep] for f in fields(JobView)})
 
 
 def _problems(commands: Commands, view: View) -> Iterator[str]:

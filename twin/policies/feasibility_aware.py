@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -193,7 +194,7 @@ class _Candidates:
     ) -> Feasibility:
         """Ask the feasibility domain about some of the candidates."""
         running, job = view.running, self.job[rows]
-        return domain(
+        return domain_of(view)(
             running.checkpoint_gb[job],
             bandwidth_gbit_per_s,
             self.window_s[rows],
@@ -207,13 +208,20 @@ class _Candidates:
             device_memory_gb=np.asarray(view.sites.memory_gb_per_gpu[self.site]),
             remaining_s=self.left_s[rows],
             deadline_s=running.deadline_s[job] - view.now_s,
-            alpha=view.alpha,
-            class_a=min(DEFAULT_CLASS_A, view.alpha),
-            goodput=1.0,
-            min_bandwidth_gbit_per_s=0.0,
-            wan_kwh_per_gb=view.wan_kwh_per_gb,
-            migration=view.migration,
         )
+
+
+def domain_of(view: View) -> partial[Feasibility]:
+    """Return the feasibility domain with the limits and migration of a view, whose rates are of payload."""
+    return partial(
+        domain,
+        alpha=view.alpha,
+        class_a=min(DEFAULT_CLASS_A, view.alpha),
+        goodput=1.0,
+        min_bandwidth_gbit_per_s=0.0,
+        wan_kwh_per_gb=view.wan_kwh_per_gb,
+        migration=view.migration,
+    )
 
 
 @dataclass(eq=False)

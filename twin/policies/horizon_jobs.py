@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from twin._arrays import BoolArray, FloatArray, IntArray
-from twin.feasibility import DEFAULT_CLASS_A, REASONS, Feasibility, domain
+from twin.feasibility import REASONS, Feasibility
 from twin.inputs import S_PER_H
 from twin.policies.base import JobView, Refusals, View
-from twin.policies.feasibility_aware import Outlook
+from twin.policies.feasibility_aware import Outlook, domain_of
 from twin.policies.filling import fits_memory, may_run_at
 from twin.policies.horizon_plan import Blocks, Options
 
@@ -73,8 +73,8 @@ class LongJobs:
             Longest time without running that a job may have had in all, over its run time.
         """
         parts = (
-            take(view.running, is_long(view, view.running, least_h)),
-            take(view.queued, is_long(view, view.queued, least_h)),
+            view.running.take(is_long(view, view.running, least_h)),
+            view.queued.take(is_long(view, view.queued, least_h)),
             view.paused,
         )
         state = np.repeat([RUNNING, QUEUED, PAUSED], [len(part) for part in parts])
@@ -95,11 +95,6 @@ class LongJobs:
 def is_long(view: View, jobs: JobView, least_h: float) -> BoolArray:
     """Say which jobs run for at least so long at the speed of where they are."""
     return np.asarray(jobs.work_gpu_h >= least_h * jobs.n_gpus * view.sites.speed[jobs.site])
-
-
-def take(jobs: JobView, rows: IntArray | BoolArray) -> JobView:
-    """Return some of the jobs."""
-    return JobView(**{f.name: getattr(jobs, f.name)[rows] for f in fields(JobView)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +153,7 @@ class Candidates:
         means = outlook.mean_over(np.broadcast_to(window_s[:, None], (job.size, sites.n_sites)))
         row = np.arange(job.size)
         gain = means[row, dest] - means[row, here]
-        result = _domain(view, take(jobs, job), dest, window_s, gain, left_s)
+        result = _domain(view, jobs.take(job), dest, window_s, gain, left_s)
         gains = gain > min_gain
         ok = np.flatnonzero(gains & result.feasible)
         refused = _refusals(jobs.job[job], dest, gain, result, np.flatnonzero(gains))
@@ -171,7 +166,7 @@ def _domain(
 ) -> Feasibility:
     """Ask the feasibility domain; free GPUs are left to the plan."""
     n_gpus, sites = jobs.n_gpus.astype(np.float64), view.sites
-    return domain(
+    return domain_of(view)(
         jobs.checkpoint_gb,
         view.bandwidth_gbit_per_s[jobs.site, dest],
         window_s,
@@ -185,12 +180,6 @@ def _domain(
         device_memory_gb=sites.memory_gb_per_gpu[dest],
         remaining_s=left_s,
         deadline_s=jobs.deadline_s - view.now_s,
-        alpha=view.alpha,
-        class_a=min(DEFAULT_CLASS_A, view.alpha),
-        goodput=1.0,
-        min_bandwidth_gbit_per_s=0.0,
-        wan_kwh_per_gb=view.wan_kwh_per_gb,
-        migration=view.migration,
     )
 
 
@@ -308,7 +297,7 @@ def _may_be_at(view: View, long: LongJobs, min_speed_ratio: float) -> BoolArray:
     jobs, sites = long.jobs, view.sites
     at = np.zeros((len(long), sites.n_sites), dtype=np.bool_)
     queued = long.rows(QUEUED)
-    waiting = take(jobs, queued)
+    waiting = jobs.take(queued)
     fast = sites.speed >= min_speed_ratio * sites.speed[waiting.origin][:, None]
     at[queued] = may_run_at(waiting, sites) & fast
     at[np.arange(len(long)), jobs.site] = True

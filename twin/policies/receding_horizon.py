@@ -23,7 +23,6 @@ from twin.policies.horizon_jobs import (
     LongJobs,
     is_long,
     make_choices,
-    take,
 )
 from twin.policies.horizon_plan import Blocks, expected_pieces, solve_plan
 
@@ -96,7 +95,7 @@ class RecedingHorizon:
 
     def _place(self, view: View, outlook: Outlook, room: Room, row: IntArray, *, stages: int) -> IntArray:
         """Site of some queued jobs, -1 where they wait: where they are welcome, else wherever GPUs are."""
-        jobs, sites = take(view.queued, row), view.sites
+        jobs, sites = view.queued.take(row), view.sites
         place = np.full(row.size, -1, dtype=np.int64)
         if not row.size:
             return place
@@ -238,7 +237,7 @@ class _Rounding:
         anywhere = np.zeros((len(long), sites.n_sites), dtype=np.bool_)
         anywhere[np.arange(len(long)), long.jobs.site] = True
         queued = long.rows(QUEUED)
-        anywhere[queued] = may_run_at(take(long.jobs, queued), sites)
+        anywhere[queued] = may_run_at(long.jobs.take(queued), sites)
         for job in rest:
             n = self.n_gpus[job]
             free = self.free + (n if long.state[job] == RUNNING else 0)
@@ -275,7 +274,7 @@ class _Rounding:
         jobs, view, keep = self.long.jobs, self.view, np.ones(job.size, dtype=np.bool_)
         for site in np.unique(self.dest[job]):
             row = np.flatnonzero(self.dest[job] == site)
-            some = take(jobs, job[row])
+            some = jobs.take(job[row])
             rate = view.bandwidth_gbit_per_s[some.site, site] / crowding(some.checkpoint_gb)
             times = view.migration.times(
                 some.checkpoint_gb, some.n_gpus, rate, view.latency_s[some.site, site]
