@@ -25,6 +25,10 @@ BALANCE_TOLERANCE = 1e-6
 KWH_PER_MWH = 1000.0
 
 
+_EQUIPMENT = ("rack_", "battery_")
+"""How the names of quantities begin that only sites with racks or batteries have."""
+
+
 @dataclass(frozen=True, eq=False)
 class DispatchTotals:
     """Sums over a grid per step; powers in MW.
@@ -86,6 +90,12 @@ class Ledger:
     it_mwh, idle_mwh, migration_mwh, overhead_mwh : float
         The parts of compute: GPUs that run, free GPUs, GPUs that save, send or load with the network, and
         cooling and conversion. [MWh]
+    rack_start_mwh, rack_off_mwh : float
+        Further parts: racks that start or stop, and that are off. [MWh]
+    battery_charged_mwh, battery_discharged_mwh : float
+        What batteries drew and gave: compute is the sum of its parts + charged − discharged. [MWh]
+    battery_lost_mwh, battery_stored_mwh : float
+        Charged − discharged = lost + stored, which is what they hold at the end minus at the start. [MWh]
     """
 
     compute_mwh: float = 0.0
@@ -102,6 +112,12 @@ class Ledger:
     idle_mwh: float = 0.0
     migration_mwh: float = 0.0
     overhead_mwh: float = 0.0
+    rack_start_mwh: float = 0.0
+    rack_off_mwh: float = 0.0
+    battery_charged_mwh: float = 0.0
+    battery_discharged_mwh: float = 0.0
+    battery_lost_mwh: float = 0.0
+    battery_stored_mwh: float = 0.0
 
     def __add__(self, other: Ledger) -> Ledger:
         return Ledger(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Ledger)})
@@ -168,6 +184,13 @@ class Score:
         With `migration_mwh`, the parts of `compute_mwh`. [MWh]
     hydro_mwh, csp_mwh, shed_mwh, dump_mwh : float
         With the sites minus without. [MWh]
+    rack_start_mwh, rack_off_mwh : float
+        Further parts of `compute_mwh` where sites have racks. [MWh]
+    battery_charged_mwh, battery_discharged_mwh, battery_lost_mwh, battery_stored_mwh : float
+        Where sites have batteries, drawn, given, lost, and stored at the end minus at the start;
+        `compute_mwh` has charged − discharged = lost + stored in it. [MWh]
+    battery_cycles : float
+        Energy they gave over what they hold.
     """
 
     absorbed_mwh: float
@@ -208,10 +231,18 @@ class Score:
     csp_mwh: float
     shed_mwh: float
     dump_mwh: float
+    rack_start_mwh: float | None = None
+    rack_off_mwh: float | None = None
+    battery_charged_mwh: float | None = None
+    battery_discharged_mwh: float | None = None
+    battery_lost_mwh: float | None = None
+    battery_stored_mwh: float | None = None
+    battery_cycles: float | None = None
 
     def to_mapping(self) -> dict[str, float | int | dict[str, int] | None]:
-        """Return it as plain values for ``summary.json``."""
-        return asdict(self)
+        """Return it as plain values for ``summary.json``, without racks and batteries that are not there."""
+        values = asdict(self)
+        return {k: v for k, v in values.items() if v is not None or not k.startswith(_EQUIPMENT)}
 
 
 def account(
@@ -307,7 +338,33 @@ def grid_ledger(record: SimulationRecord, index: int, baseline: xr.Dataset) -> L
         idle_mwh=energy(site["idle_p_mw"]),
         migration_mwh=energy(site["migration_p_mw"]),
         overhead_mwh=energy(site["overhead_p_mw"]),
+        **{
+            name: energy(site[variable]) for name, variable in _EQUIPMENT_ENERGIES.items() if variable in site
+        },
     )
+
+
+_PARTS_OF_LOAD = {
+    "compute": 1.0,
+    "idle": 1.0,
+    "migration": 1.0,
+    "overhead": 1.0,
+    "rack_start": 1.0,
+    "rack_off": 1.0,
+    "battery_charge": 1.0,
+    "battery_discharge": -1.0,
+}
+"""What the draw of a site is made of, with its sign."""
+
+_EQUIPMENT_ENERGIES = {
+    "rack_start_mwh": "rack_start_p_mw",
+    "rack_off_mwh": "rack_off_p_mw",
+    "battery_charged_mwh": "battery_charge_p_mw",
+    "battery_discharged_mwh": "battery_discharge_p_mw",
+    "battery_lost_mwh": "battery_loss_p_mw",
+    "battery_stored_mwh": "battery_change_p_mw",
+}
+"""What of a ledger is the energy of which variable of the record."""
 
 
 def check_record(record: SimulationRecord) -> None:
@@ -324,10 +381,15 @@ def check_record(record: SimulationRecord) -> None:
         Naming what does not add up and by how much.
     """
     sites, jobs, transfers = record.sites, record.jobs, record.transfers
-    parts = sum(sites[f"{part}_p_mw"] for part in ("compute", "idle", "migration", "overhead"))
+    parts = sum(
+        sign * sites[f"{part}_p_mw"] for part, sign in _PARTS_OF_LOAD.items() if f"{part}_p_mw" in sites
+    )
     _check_steps(
         record, "site load = compute + idle + migration + overhead", sites["load_p_mw"], np.asarray(parts)
     )
+    if "battery_charge_p_mw" in sites:
+        kept = sites["battery_charge_p_mw"] - sites["battery_discharge_p_mw"] - sites["battery_loss_p_mw"]
+        _check_steps(record, "charged − discharged − lost = stored more", kept, sites["battery_change_p_mw"])
     in_use = sites["busy_gpus"] + sites["held_gpus"] + sites["reserved_gpus"]
     over = np.max(in_use - record.gpu_capacity, initial=0.0)
     if over > BALANCE_TOLERANCE * max(1.0, float(np.max(record.gpu_capacity))):
@@ -429,7 +491,17 @@ def _score(record: SimulationRecord, total: Ledger, bound_mwh: float | None) -> 
         csp_mwh=total.csp_mwh,
         shed_mwh=total.shed_mwh,
         dump_mwh=total.dump_mwh,
+        **_equipment_score(record, total),
     )
+
+
+def _equipment_score(record: SimulationRecord, total: Ledger) -> dict[str, float | None]:
+    """Quantities of racks and batteries, where there are any."""
+    names = [name for name, variable in _EQUIPMENT_ENERGIES.items() if variable in record.sites]
+    score: dict[str, float | None] = {name: getattr(total, name) for name in names}
+    if record.battery_mwh is not None and "battery_loss_p_mw" in record.sites:
+        score["battery_cycles"] = _ratio(total.battery_discharged_mwh, float(record.battery_mwh.sum()))
+    return score
 
 
 @dataclass(frozen=True)

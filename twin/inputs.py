@@ -437,6 +437,8 @@ def _check_values(inputs: SimulationInputs, findings: Findings) -> None:
         elif not 0 <= bus < inputs.grids[grid].load_p_mw.shape[1]:
             findings.add(where, f"bus index {bus} is not in grid {inputs.grids[grid].name!r}")
     _check_heat(inputs, findings)
+    if inputs.sites.racks is not None:
+        inputs.sites.racks.check_ticks(inputs.sites.name, inputs.tick_s, findings)
     if inputs.outages is not None and np.any(inputs.outages.site >= inputs.n_sites):
         findings.add("outages.site", f"outside 0..{inputs.n_sites - 1}")
     elif inputs.down is not None and inputs.wan.timeline is None:

@@ -50,6 +50,7 @@ def make_record(inputs: SimulationInputs, policy: str, state: State, log: Record
         transfers=_transfer_frame(inputs, state, log),
         pauses=_pause_frame(inputs, state, log),
         events=_event_frame(inputs, log),
+        battery_mwh=None if inputs.sites.battery is None else inputs.sites.battery.capacity_mwh,
     )
 
 

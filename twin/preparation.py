@@ -22,6 +22,7 @@ from twin.provenance import file_sha256
 from twin.scenario_checks import build_grid, resolve_file, trace_options
 from twin.scenario_model import GridSection, Scenario
 from twin.site_outages import with_site_outages
+from twin.site_scenario import make_batteries, make_racks
 from twin.sites import HOTTEST_C, SiteTable, make_sites, max_power_mw
 from twin.stages import Groups, StageCache, stage_key
 from twin.wan_scenario import make_migration, make_wan
@@ -167,6 +168,8 @@ def site_table(scenario: Scenario) -> SiteTable:
         import_limit_mw=[np.inf if s.import_limit_mw is None else s.import_limit_mw for s in scenario.sites],
         idle_off=[site.idle_off for site in scenario.sites],
         fleet_scale=scenario.fleet_scale,
+        racks=make_racks(scenario),
+        battery=make_batteries(scenario),
     )
 
 

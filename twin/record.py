@@ -11,6 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from twin._arrays import FloatArray, IntArray
+from twin.racks import RACK_VARIABLES
+from twin.site_battery import BATTERY_VARIABLES
 from weather import to_xarray_time
 
 EVENT_KINDS = (
@@ -96,6 +98,8 @@ SITE_VARIABLES = {
 }
 """Per signal step and site: unit, cell method, meaning."""
 
+_MORE_VARIABLES = {**RACK_VARIABLES, **BATTERY_VARIABLES}
+
 DISPATCH_VARIABLES = {
     "p_mw": "gen",
     "unit_p_mw": "unit",
@@ -158,6 +162,7 @@ class Recorder:
     n_steps: int
     n_sites: int
     n_grids: int
+    more: tuple[str, ...] = ()
     events: Log = field(default_factory=lambda: Log(EVENT_COLUMNS))
     transfers: Log = field(default_factory=lambda: Log(TRANSFER_COLUMNS))
     pauses: Log = field(default_factory=lambda: Log(PAUSE_COLUMNS))
@@ -166,7 +171,7 @@ class Recorder:
 
     def __post_init__(self) -> None:
         """Lay out the arrays per step and site; those per grid follow with the first solved step."""
-        self.sites = {name: np.zeros((self.n_steps, self.n_sites)) for name in SITE_VARIABLES}
+        self.sites = {name: np.zeros((self.n_steps, self.n_sites)) for name in (*SITE_VARIABLES, *self.more)}
         self.grids = [{} for _ in range(self.n_grids)]
 
     def event(self, kind: str, time_s: npt.ArrayLike, job: IntArray, **values: npt.ArrayLike) -> None:
@@ -232,7 +237,8 @@ class SimulationRecord:
     site_grid : ndarray of int (site)
         Grid of each site.
     sites : dict of ndarray (step, site)
-        See :data:`SITE_VARIABLES`.
+        See :data:`SITE_VARIABLES`; where a site has racks or a battery, also
+        :data:`twin.racks.RACK_VARIABLES` and :data:`twin.site_battery.BATTERY_VARIABLES`.
     grids : tuple of dict of ndarray
         Coupled dispatch per grid, named as in the dispatch Dataset; see :data:`DISPATCH_VARIABLES`.
     jobs : pandas.DataFrame
@@ -250,6 +256,8 @@ class SimulationRecord:
         load_s, held_gpu_h, paused_gpu_h, energy_mwh; times are NaN where not reached by the end.
     events : pandas.DataFrame
         time_s, job, kind, site, dest, reason, value in order of time.
+    battery_mwh : ndarray (site), optional
+        What the batteries hold, 0 at a site without one; None where there is none. [MWh]
     """
 
     policy: str
@@ -265,6 +273,7 @@ class SimulationRecord:
     transfers: pd.DataFrame
     pauses: pd.DataFrame
     events: pd.DataFrame
+    battery_mwh: FloatArray | None = None
 
     def to_datasets(self) -> dict[str, xr.Dataset | pd.DataFrame]:
         """Return the record for a store.
@@ -282,13 +291,14 @@ class SimulationRecord:
         return out | tables
 
     def _sites_dataset(self) -> xr.Dataset:
+        about = {**SITE_VARIABLES, **_MORE_VARIABLES}
         variables = {
             name: (
                 ("time", "site"),
                 values,
-                dict(zip(("units", "cell_methods", "long_name"), about, strict=True)),
+                dict(zip(("units", "cell_methods", "long_name"), about[name], strict=True)),
             )
-            for (name, values), about in zip(self.sites.items(), SITE_VARIABLES.values(), strict=True)
+            for name, values in self.sites.items()
         }
         names = np.array(self.site_names, dtype=object)
         coords = {

@@ -21,6 +21,7 @@ from twin.provenance import provenance
 from twin.record import SimulationRecord
 from twin.scenario_model import SCHEMA_VERSION
 from twin.simulate import run_simulation
+from twin.site_battery import battery_columns
 from twin.store import Result, tree_of
 from weather import FloatArray
 
@@ -298,6 +299,7 @@ def site_table(prepared: Prepared) -> pd.DataFrame:
                     "bus": sites.bus[i],
                     "device": sites.device[i],
                     "n_gpus": int(sites.n_gpus[i]),
+                    **battery_columns(sites.battery, i),
                     "max_p_mw": float(prepared.max_p_mw[first:, i].max()),
                     "curtailed_hours": float(hours.sum() * step_h),
                     "helps_share": float((marginal > HELPS_ABOVE).mean()) if marginal.size else 0.0,

@@ -18,6 +18,7 @@ from twin.hardware import DEVICES
 from twin.policies import POLICIES
 from twin.scenario_jobs import JobsSection
 from twin.scenario_model import GridSection, Location, Scenario, describe, keys_at
+from twin.site_scenario import site_findings
 from twin.sites import make_sites
 from twin.wan_scenario import is_plain, make_wan
 from twin.workloads import MODELS, TRACES, TraceOptions, option_findings
@@ -49,6 +50,7 @@ def validate(raw: Mapping[str, JsonValue], subject: str = "scenario") -> Scenari
             _check_outlook,
             _check_jobs,
             _check_failures,
+            _check_equipment,
             _check_wan,
         ):
             check(scenario, between)
@@ -365,6 +367,11 @@ def trace_options(jobs: JobsSection) -> TraceOptions:
 def _check_failures(scenario: Scenario, findings: Findings) -> None:
     """Check outages of sites and their mean times."""
     findings.extend(list(failure_findings(scenario)))
+
+
+def _check_equipment(scenario: Scenario, findings: Findings) -> None:
+    """Check racks and batteries of sites."""
+    findings.extend(list(site_findings(scenario)))
 
 
 def _check_wan(scenario: Scenario, findings: Findings) -> None:

@@ -316,7 +316,40 @@ class SiteSection(Section):
     import_limit_mw: NonNegative | None = Field(
         default=None, description="Most it may draw at the meter; the site's own maximum when absent. [MW]"
     )
-    idle_off: bool = Field(default=True, description="Whether idle servers are switched off.")
+    idle_off: bool = Field(
+        default=True, description="Whether idle servers are switched off at once; not used with `rack_gpus`."
+    )
+    rack_gpus: Annotated[int, Field(gt=0)] | None = Field(
+        default=None,
+        description="GPUs in a rack, before fleet_scale, where racks are switched off while idle and take "
+        "time to start; a divisor of `n_gpus`. [1]",
+    )
+    rack_start_s: NonNegative | None = Field(
+        default=None, description="Time from off to ready, in whole ticks; needed with `rack_gpus`. [s]"
+    )
+    rack_stop_s: NonNegative | None = Field(
+        default=None, description="Time from idle to off, in whole ticks (0). [s]"
+    )
+    rack_keep_s: NonNegative | None = Field(
+        default=None, description="How long a rack stays on while idle, in whole ticks (3600). [s]"
+    )
+    rack_off_share: Share | None = Field(
+        default=None, description="Power of a rack that is off over its idle power (0). [1]"
+    )
+    battery_mwh: Positive | None = Field(
+        default=None,
+        description="Energy its battery holds, of all that it stands for; none when absent. [MWh]",
+    )
+    battery_p_mw: Positive | None = Field(
+        default=None,
+        description="Most the battery charges or gives, at the meter; needed with `battery_mwh`. [MW]",
+    )
+    battery_efficiency: PositiveShare | None = Field(
+        default=None, description="Efficiency of a round trip, meter to meter (0.85). [1]"
+    )
+    battery_initial_share: Share | None = Field(
+        default=None, description="Stored energy at the start of the run over `battery_mwh` (0). [1]"
+    )
 
 
 class FeasibilitySection(Section):

@@ -8,20 +8,25 @@ import numpy as np
 import numpy.typing as npt
 
 from twin._arrays import BoolArray, FloatArray, IntArray
+from twin.battery_control import Batteries
 from twin.commands import apply_commands
 from twin.coupling import Coupling, power_split_mw, site_load_mw
 from twin.failures import Breaks, begin_restarts, fail, interrupt
 from twin.inputs import S_PER_H, SimulationInputs
 from twin.outcome import make_record
 from twin.pauses import advance_pauses
-from twin.policies.base import Policy
+from twin.policies.base import Commands, Policy
+from twin.rack_control import Racks, off_saving_mw, with_racks
+from twin.racks import RACK_VARIABLES
 from twin.record import Recorder, SimulationRecord
 from twin.scheduler import startable, usage
+from twin.site_battery import BATTERY_VARIABLES
 from twin.state import (
     DONE,
     LOADING,
     PAUSED,
     PAUSING,
+    PER_STEP,
     QUEUED,
     RESUMING,
     RUNNING,
@@ -72,7 +77,17 @@ class Simulation:
         self._breaks = Breaks.of(inputs, self._moves)
         if self._breaks is not None:
             self._state.to_failure_gpu_h[:] = inputs.failures.drawn_gpu_h(inputs.table.n_jobs, 0)
-        self._log = Recorder(inputs.n_steps, inputs.n_sites, len(inputs.grids))
+        self._racks = Racks.of(inputs)
+        if self._racks is not None:
+            self._state = self._racks.begin(self._state)
+        self._batteries = Batteries.of(inputs)
+        if self._batteries is not None:
+            self._state = self._batteries.begin(self._state)
+        more = (
+            *(RACK_VARIABLES if self._racks is not None else ()),
+            *(BATTERY_VARIABLES if self._batteries is not None else ()),
+        )
+        self._log = Recorder(inputs.n_steps, inputs.n_sites, len(inputs.grids), more)
         self._published: Published | None = None
         self._n_dispatched = 0
         self._n_admitted, self._active = _admitted(self._state)
@@ -119,8 +134,13 @@ class Simulation:
         end = float((self._state.tick + 1) * self.inputs.tick_s)
         self._admit(start)
         down = None if self.inputs.down is None else self._switch_off(self.inputs.down, start)
-        if self._has_changed(start):
+        before = None if self._batteries is None else self._batteries.before(self._state)
+        racks_changed = self._racks is not None and self._racks.advance(self._state, self.inputs.down)
+        if racks_changed or self._has_changed(start):
             self._start_queued(start, self._decide())
+        if self._racks is not None:
+            used = usage(self._state, self._table, self._active, self.inputs.n_sites)
+            self._racks.tend(self._state, used.total, down)
         active = self._active
         phase = self._state.phase[active]
         advance_moves(
@@ -135,6 +155,8 @@ class Simulation:
         pausing = active[(phase == PAUSING) | (phase >= RESUMING)]
         advance_pauses(self._state, self._moves, pausing, start, end, self._log)
         self._run(active, start, end)
+        if self._batteries is not None and before is not None:
+            self._batteries.follow(self._state, before, down)
         self._state = self._state.at(self._state.tick + 1)
         if self._state.tick % self.inputs.ticks_per_step == 0:
             self._settle(self._step - 1)
@@ -220,16 +242,33 @@ class Simulation:
         phase = self._state.phase[active]
         if self._published is None or not (renewed or np.any((phase == QUEUED) | (phase == PAUSED))):
             return np.zeros(0, dtype=np.int64)
-        view = make_view(self.inputs, self._state, self._published, active, renewed=renewed)
+        view = make_view(
+            self.inputs, self._state, self._published, active, renewed=renewed, racks=self._racks
+        )
         commands = self.policy.decide(view)
         apply_commands(commands, self._state, self._moves, self.inputs, view, self._log)
+        if self._racks is not None:
+            self._claim(self._racks, commands, view.now_s)
         return commands.hold_job
+
+    def _claim(self, racks: Racks, commands: Commands, now: float) -> None:
+        """Let jobs that move or resume wait for the racks they need where they go."""
+        state, moved, resumed = self._state, commands.move_job, commands.resume_job
+        job = np.concatenate([moved, resumed])
+        if not job.size:
+            return
+        used = usage(state, self._table, self._active, self.inputs.n_sites).total
+        wait_s = racks.claim(state, job, self._table.n_gpus[job], used)
+        state.ready_s[moved] = now + wait_s[: moved.size]
+        state.timer_s[resumed] += wait_s[moved.size :]
 
     def _publish(self) -> None:
         """Solve the grids with the present draw and publish what follows."""
         step, active = self._step, self._active
         used = usage(self._state, self._table, active, self.inputs.n_sites)
         load = site_load_mw(self.inputs, step, used.running, used.held)
+        if self._racks is not None:
+            load = load - off_saving_mw(self.inputs, step, self._racks.off_gpus(self._state))
         if self.inputs.down is not None:
             load = np.where(self.inputs.down[self._state.tick], 0.0, load)
         marginal = self._coupling.marginal_curtailment(step, load)
@@ -238,24 +277,30 @@ class Simulation:
         queued = active[self._state.phase[active] == QUEUED]
         count = np.bincount(self._state.site[queued], minlength=self.inputs.n_sites).astype(float)
         self._log.at_step(step, operating_marginal_curtailment=marginal, queued_jobs=count)
+        if self._batteries is not None:
+            self._log.at_step(step, battery_stored_mwh=self._state.battery_stored_mwh)
 
     def _start_queued(self, now: float, held_back: IntArray) -> None:
         """Start queued jobs where GPUs are free, but for those that are held back."""
         state, table = self._state, self._table
         active = self._active
         queued = active[state.phase[active] == QUEUED]
+        state.racks_wanted[:] = 0
         if held_back.size:
             queued = queued[~np.isin(queued, held_back)]
         if not queued.size:
             return
         queued = table.by_priority(queued)
-        free = self.inputs.gpu_capacity - usage(state, table, active, self.inputs.n_sites).total
+        used = usage(state, table, active, self.inputs.n_sites).total
+        free = self.inputs.gpu_capacity - used
         if self.inputs.down is not None:
-            free = np.where(self.inputs.down[state.tick], 0, free)
+            used, free = (np.where(self.inputs.down[state.tick], 0, n) for n in (used, free))
         waited = now - table.submit_s[queued]
         go = startable(
             state.site[queued], table.n_gpus[queued], waited, free, self.inputs.backfill_patience_s
         )
+        if self._racks is not None:
+            go = self._racks.let_start(state, state.site[queued], table.n_gpus[queued], go, used)
         job = queued[go]
         first: FloatArray | float = now
         if self._breaks is not None:
@@ -298,8 +343,13 @@ class Simulation:
             progress_gpu_h=state.busy_gpu_s * inputs.sites.rel_throughput / S_PER_H,
             wan_gb=state.wan_gb,
         )
-        for total in (state.busy_gpu_s, state.loaded_gpu_s, state.reserved_gpu_s, state.wan_gb):
-            total[:] = 0.0
+        if self._racks is not None:
+            self._log.at_step(step, **self._racks.of_step(state, inputs.signal_step_s))
+        if self._batteries is not None:
+            stored_mwh = self._log.sites["battery_stored_mwh"][step]
+            self._log.at_step(step, **self._batteries.of_step(state, stored_mwh))
+        for name in PER_STEP:
+            getattr(state, name)[:] = 0.0
 
     def _dispatch(self) -> None:
         """Feed the mean load of steps that are closed back into the dispatch, and record it, many at a time.
@@ -311,6 +361,14 @@ class Simulation:
             return
         did = (self._log.sites[name][steps] for name in ("busy_gpus", "held_gpus", "wan_gb"))
         power = power_split_mw(self.inputs, steps, *did)
+        if self._racks is not None:
+            gpus = (self._log.sites[name][steps] for name in ("off_gpus", "starting_gpus"))
+            power = with_racks(self.inputs, steps, power, *gpus)
+        if self._batteries is not None:
+            charge, discharge = (
+                self._log.sites[f"battery_{way}_p_mw"][steps] for way in ("charge", "discharge")
+            )
+            power["load_p_mw"] = power["load_p_mw"] + charge - discharge
         self._log.at_step(steps, **power)
         for index, values in enumerate(self._coupling.solve(steps, power["load_p_mw"])):
             self._log.dispatch(index, steps, values)

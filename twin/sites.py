@@ -10,6 +10,8 @@ import numpy as np
 
 from twin._arrays import ArrayLike, BoolArray, FloatArray, IntArray
 from twin.hardware import DEFAULT_DEVICE, DEVICES
+from twin.racks import RackTable
+from twin.site_battery import BatteryTable
 from weather import Findings
 
 ELECTRICAL_LOSS = 0.04
@@ -55,6 +57,11 @@ class SiteTable:
         Whether devices without a job are switched off, with their hosts, instead of idling.
     latitude, longitude
         Position. [degree]
+    racks
+        Racks that are switched off while idle; where a site has them, `idle_off` does not count. None where
+        no site has.
+    battery
+        Batteries; None where no site has one.
     """
 
     name: tuple[str, ...]
@@ -66,6 +73,8 @@ class SiteTable:
     idle_off: BoolArray
     latitude: FloatArray
     longitude: FloatArray
+    racks: RackTable | None = None
+    battery: BatteryTable | None = None
 
     @property
     def n_sites(self) -> int:
@@ -94,9 +103,10 @@ class SiteTable:
 
     @cached_property
     def free_w(self) -> FloatArray:
-        """IT power of a device without a job: idle with its host, or 0 where `idle_off`. [W]"""
+        """IT power of a device without a job that is on: idle with its host, or 0 where `idle_off`. [W]"""
         idle = self._of_device("p_idle_w") + self._of_device("host_w_per_gpu")
-        return np.where(self.idle_off, 0.0, idle)
+        off = self.idle_off if self.racks is None else self.idle_off & (self.racks.gpus == 0)
+        return np.where(off, 0.0, idle)
 
     @cached_property
     def it_capacity_mw(self) -> FloatArray:
@@ -116,6 +126,8 @@ class SiteTable:
             idle_off=self.idle_off[index],
             latitude=self.latitude[index],
             longitude=self.longitude[index],
+            racks=None if self.racks is None else self.racks.select(index),
+            battery=None if self.battery is None else self.battery.select(index),
         )
 
     def _of_device(self, quantity: str) -> FloatArray:
@@ -134,6 +146,8 @@ def make_sites(
     import_limit_mw: Sequence[float] | None = None,
     idle_off: Sequence[bool] | None = None,
     fleet_scale: int = 1,
+    racks: RackTable | None = None,
+    battery: BatteryTable | None = None,
 ) -> SiteTable:
     """Check a list of sites and make a table of it.
 
@@ -153,6 +167,10 @@ def make_sites(
         Whether free devices are switched off; False where None.
     fleet_scale
         Sites of this kind that each entry stands for: multiplies `n_gpus`, not `import_limit_mw`.
+    racks
+        Racks that are switched off while idle; none where None.
+    battery
+        Batteries, of all that an entry stands for; none where None.
 
     Returns
     -------
@@ -176,6 +194,10 @@ def make_sites(
         "import_limit_mw": [np.inf] * n if import_limit_mw is None else import_limit_mw,
         "idle_off": [False] * n if idle_off is None else idle_off,
     }
+    if racks is not None:
+        given["racks"] = [int(count) for count in racks.gpus]
+    if battery is not None:
+        given["battery"] = [float(capacity) for capacity in battery.capacity_mwh]
     findings = Findings()
     if n == 0:
         findings.add("sites", "there is none", "name at least one site")
@@ -195,7 +217,13 @@ def make_sites(
         idle_off=np.asarray(given["idle_off"], dtype=np.bool_),
         latitude=np.asarray(latitude, dtype=np.float64),
         longitude=np.asarray(longitude, dtype=np.float64),
+        racks=racks,
+        battery=battery,
     )
+    if racks is not None:
+        racks.check(name, table.n_gpus, findings)
+    if battery is not None:
+        battery.check(name, findings)
     for i in range(n):
         _check_site(table, i, findings)
     findings.raise_if_any("sites")
@@ -369,7 +397,7 @@ def _raise_overfull(table: SiteTable, busy: FloatArray, loaded: FloatArray) -> N
 
 
 def max_power_mw(table: SiteTable, temp_air: ArrayLike) -> FloatArray:
-    """Most each site can draw: every device in training, within its import limit.
+    """Most each site can draw: every device in training and its battery charging, within its import limit.
 
     Parameters
     ----------
@@ -384,6 +412,8 @@ def max_power_mw(table: SiteTable, temp_air: ArrayLike) -> FloatArray:
         Power at the meter, shape (..., site). [MW]
     """
     full = site_power_mw(table, table.n_gpus, np.zeros(table.n_sites), temp_air)
+    if table.battery is not None:
+        full = full + np.where(table.battery.capacity_mwh > 0.0, table.battery.p_mw, 0.0)
     return np.minimum(full, table.import_limit_mw)
 
 

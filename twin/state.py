@@ -45,6 +45,20 @@ QUEUED, RUNNING, SAVING, SENDING, LOADING, PAUSING, PAUSED, RESUMING, RESTARTING
 WAITING = np.int8(Phase.WAITING)
 
 
+PER_STEP = (
+    "busy_gpu_s",
+    "loaded_gpu_s",
+    "reserved_gpu_s",
+    "wan_gb",
+    "off_gpu_s",
+    "starting_gpu_s",
+    "battery_charged_mwh",
+    "battery_discharged_mwh",
+    "battery_lost_mwh",
+)
+"""Fields of `State` that begin at 0 in every signal step."""
+
+
 @dataclass(frozen=True)
 class State:
     """State of a run at the start of a tick.
@@ -108,6 +122,8 @@ class State:
         The same in time of the GPUs that did it. [GPU-h of whichever device]
     restart_gpu_h : ndarray (job)
         GPU-hours held while loading after interruptions. [GPU-h of whichever device]
+    ready_s : ndarray (job)
+        When the devices reserved for the present or last move are ready, 0 where they were at once. [s]
     last_refusal : ndarray of int (job)
         Code of the refusal last written to the audit, -1 if none since the last move.
     busy_gpu_s, loaded_gpu_s, reserved_gpu_s : ndarray (site)
@@ -118,6 +134,20 @@ class State:
         and half of what it receives). [GB]
     marginal_curtailment : ndarray (site)
         As published at the last signal step, at the operating point. [MW/MW]
+    racks_on : ndarray of int (site)
+        Racks that are ready; empty, as what follows, where no site has racks. [1]
+    racks_starting, racks_stopping : ndarray of int (ticks, site)
+        Racks that are ready, or off, after one tick more than the row says. [1]
+    racks_idle : ndarray of int (ticks, site)
+        Racks that were idle for at least so many ticks. [1]
+    racks_wanted : ndarray of int (site)
+        Devices in use and those queued jobs would start on. [1]
+    off_gpu_s, starting_gpu_s : ndarray (site)
+        GPU-seconds of the present signal step in racks that are off, and that start or stop. [GPU s]
+    battery_stored_mwh : ndarray (site)
+        Energy in each battery. [MWh]
+    battery_charged_mwh, battery_discharged_mwh, battery_lost_mwh : ndarray (site)
+        Drawn, given and lost in the present signal step. [MWh]
     """
 
     tick: int
@@ -151,12 +181,24 @@ class State:
     lost_gpu_h: FloatArray
     repeated_gpu_h: FloatArray
     restart_gpu_h: FloatArray
+    ready_s: FloatArray
     last_refusal: IntArray
     busy_gpu_s: FloatArray
     loaded_gpu_s: FloatArray
     reserved_gpu_s: FloatArray
     wan_gb: FloatArray
     marginal_curtailment: FloatArray
+    racks_on: IntArray
+    racks_starting: IntArray
+    racks_stopping: IntArray
+    racks_idle: IntArray
+    racks_wanted: IntArray
+    off_gpu_s: FloatArray
+    starting_gpu_s: FloatArray
+    battery_stored_mwh: FloatArray
+    battery_charged_mwh: FloatArray
+    battery_discharged_mwh: FloatArray
+    battery_lost_mwh: FloatArray
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return copies of all arrays by name; ``tick`` becomes a 0-d array."""
@@ -237,10 +279,22 @@ def initial_state(origin: IntArray, n_sites: int) -> State:
         lost_gpu_h=zero.copy(),
         repeated_gpu_h=zero.copy(),
         restart_gpu_h=zero.copy(),
+        ready_s=zero.copy(),
         last_refusal=np.full(n, -1, dtype=np.int64),
         busy_gpu_s=np.zeros(n_sites),
         loaded_gpu_s=np.zeros(n_sites),
         reserved_gpu_s=np.zeros(n_sites),
         wan_gb=np.zeros(n_sites),
         marginal_curtailment=np.zeros(n_sites),
+        racks_on=np.zeros(0, dtype=np.int64),
+        racks_starting=np.zeros((0, n_sites), dtype=np.int64),
+        racks_stopping=np.zeros((0, n_sites), dtype=np.int64),
+        racks_idle=np.zeros((0, n_sites), dtype=np.int64),
+        racks_wanted=np.zeros(n_sites, dtype=np.int64),
+        off_gpu_s=np.zeros(n_sites),
+        starting_gpu_s=np.zeros(n_sites),
+        battery_stored_mwh=np.zeros(n_sites),
+        battery_charged_mwh=np.zeros(n_sites),
+        battery_discharged_mwh=np.zeros(n_sites),
+        battery_lost_mwh=np.zeros(n_sites),
     )

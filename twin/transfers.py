@@ -246,7 +246,8 @@ def _arrive(state: State, model: MoveModel, job: IntArray, now: float, log: Reco
     state.dest[job] = -1
     state.sent_s[job] = now
     state.phase[job] = LOADING
-    state.timer_s[job] = now + model.migration.load_s(size, model.table.n_gpus[job])
+    begin_s = np.maximum(now, state.ready_s[job])
+    state.timer_s[job] = begin_s + model.migration.load_s(size, model.table.n_gpus[job])
     log.event("sent", now, job, site=state.source[job], dest=state.site[job], value=model.payload_gb(job))
 
 

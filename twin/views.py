@@ -12,6 +12,7 @@ from twin.coupling import gpu_power_mw, site_load_mw
 from twin.inputs import H_PER_DAY, S_PER_H, SimulationInputs
 from twin.members import outlook_members
 from twin.policies.base import JobView, SiteView, View
+from twin.rack_control import Racks, off_saving_mw
 from twin.scheduler import Usage, usage
 from twin.state import PAUSED, QUEUED, RUNNING, SAVING, SENDING, State
 from twin.wan import Wan
@@ -113,7 +114,13 @@ def _members(
 
 
 def make_view(
-    inputs: SimulationInputs, state: State, published: Published, active: IntArray, *, renewed: bool
+    inputs: SimulationInputs,
+    state: State,
+    published: Published,
+    active: IntArray,
+    *,
+    renewed: bool,
+    racks: Racks | None = None,
 ) -> View:
     """Build the view of a policy at a tick.
 
@@ -129,6 +136,8 @@ def make_view(
         Rows of jobs submitted and not done.
     renewed : bool
         Whether the signals were renewed at this tick.
+    racks : Racks, optional
+        Racks of the sites, where some have any.
 
     Returns
     -------
@@ -148,6 +157,7 @@ def make_view(
             published,
             usage(state, inputs.table, active, inputs.n_sites),
             None if inputs.down is None else inputs.down[state.tick],
+            None if racks is None else _RackView.of(racks, state),
         ),
         queued=_job_view(inputs, state, inputs.table.by_priority(active[phase == QUEUED]), now),
         running=_job_view(inputs, state, active[phase == RUNNING], now),
@@ -162,13 +172,36 @@ def make_view(
     )
 
 
+@dataclass(frozen=True)
+class _RackView:
+    """Devices in racks that are ready, or off, and the time until all are ready. [1], [s]"""
+
+    ready: IntArray
+    off: IntArray
+    wait_s: FloatArray
+
+    @classmethod
+    def of(cls, racks: Racks, state: State) -> _RackView:
+        return cls(racks.ready_gpus(state), racks.off_gpus(state), racks.wait_s(state, racks.capacity))
+
+
 def _site_view(
-    inputs: SimulationInputs, published: Published, used: Usage, down: BoolArray | None
+    inputs: SimulationInputs,
+    published: Published,
+    used: Usage,
+    down: BoolArray | None,
+    racks: _RackView | None,
 ) -> SiteView:
     step = published.step
     gpu_p_mw, held_gpu_p_mw = gpu_power_mw(inputs, step)
     power_mw = site_load_mw(inputs, step, used.running, used.held)
+    committed_mw = inputs.idle_p_mw[step] + gpu_p_mw * used.committed
     free_gpus = inputs.gpu_capacity - used.total
+    ready_gpus, rack_wait_s = free_gpus, np.zeros(inputs.n_sites)
+    if racks is not None:
+        saving_mw = off_saving_mw(inputs, step, racks.off)
+        power_mw, committed_mw = power_mw - saving_mw, committed_mw - saving_mw
+        ready_gpus, rack_wait_s = np.clip(racks.ready - used.total, 0, free_gpus), racks.wait_s
     if down is not None:
         power_mw, free_gpus = np.where(down, 0.0, power_mw), np.where(down, 0, free_gpus)
     return SiteView(
@@ -179,13 +212,15 @@ def _site_view(
         member_absorbable_p_mw=published.member_absorbable_p_mw,
         member_marginal=published.member_marginal,
         power_mw=power_mw,
-        committed_p_mw=inputs.idle_p_mw[step] + gpu_p_mw * used.committed,
+        committed_p_mw=committed_mw,
         gpu_p_mw=gpu_p_mw,
         held_gpu_p_mw=held_gpu_p_mw,
         gpu_capacity=inputs.gpu_capacity,
         free_gpus=free_gpus,
         speed=inputs.sites.rel_throughput,
         memory_gb_per_gpu=inputs.sites.memory_gb_per_gpu,
+        ready_gpus=np.minimum(ready_gpus, free_gpus),
+        rack_wait_s=rack_wait_s,
     )
 
 

@@ -46,6 +46,10 @@ class SiteView:
         Training speed of one GPU over the reference device.
     memory_gb_per_gpu : ndarray (site)
         Memory of a device for one worker of a job. [GB]
+    ready_gpus : ndarray of int (site)
+        The part of `free_gpus` in racks that are on; all of them where a site has no racks.
+    rack_wait_s : ndarray (site)
+        Time until the rest of them is ready if racks start now. [s]
     """
 
     absorbable_p_mw: FloatArray
@@ -62,6 +66,8 @@ class SiteView:
     free_gpus: IntArray
     speed: FloatArray
     memory_gb_per_gpu: FloatArray
+    ready_gpus: IntArray
+    rack_wait_s: FloatArray
 
     @property
     def n_sites(self) -> int:

@@ -45,6 +45,17 @@ METRICS: dict[str, tuple[str, str]] = {
 }
 """Rows of the table of policies: key of the summary, what it is called, how it is written."""
 
+EQUIPMENT_METRICS: dict[str, tuple[str, str]] = {
+    "rack_start_mwh": ("energy of racks that start or stop", "energy"),
+    "rack_off_mwh": ("energy of racks that are off", "energy"),
+    "battery_charged_mwh": ("charged into batteries", "energy"),
+    "battery_discharged_mwh": ("given by batteries", "energy"),
+    "battery_lost_mwh": ("lost in batteries", "energy"),
+    "battery_stored_mwh": ("stored in batteries, end minus start", "energy"),
+    "battery_cycles": ("cycles of batteries", "number1"),
+}
+"""Further rows, where sites have racks or batteries."""
+
 
 @dataclass(frozen=True)
 class TextTable:
@@ -61,7 +72,8 @@ def policy_table(readout: Readout) -> TextTable:
     currency = next((str(readout.baseline(g).attrs.get("currency", "")) for g in readout.grids), "")
     rows = [
         (name.format(currency=currency), *(written(readout.value(p, key), style) for p in readout.policies))
-        for key, (name, style) in METRICS.items()
+        for key, (name, style) in (METRICS | EQUIPMENT_METRICS).items()
+        if key in METRICS or any(key in readout.of_policy(p) for p in readout.policies)
     ]
     return TextTable(
         ("", *readout.policies), tuple(rows), "All policies, same weather, grid, jobs and seeds."
