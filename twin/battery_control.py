@@ -127,3 +127,25 @@ class Batteries:
             state.battery_stored_mwh - stored_mwh,
         )
         return dict(zip(BATTERY_VARIABLES, (v / self.inputs.step_h for v in values), strict=False))
+
+
+def with_batteries(
+    power: dict[str, FloatArray], charge_p_mw: FloatArray, discharge_p_mw: FloatArray
+) -> dict[str, FloatArray]:
+    """Take batteries into the draw of sites over signal steps.
+
+    Parameters
+    ----------
+    power : dict of ndarray (step, site)
+        From `twin.coupling.power_split_mw`. [MW]
+    charge_p_mw, discharge_p_mw : ndarray (step, site)
+        What they draw and give at the meter. [MW]
+
+    Returns
+    -------
+    dict of ndarray (step, site)
+        With load_p_mw + charge − discharge. [MW]
+    """
+    load = power["load_p_mw"] + charge_p_mw - discharge_p_mw
+    # A battery that covers the whole draw leaves a rounding error; `check_record` would find anything else.
+    return power | {"load_p_mw": np.maximum(load, 0.0)}

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin._arrays import BoolArray, FloatArray, IntArray
-from twin.battery_control import Batteries
+from twin.battery_control import Batteries, with_batteries
 from twin.commands import apply_commands
 from twin.coupling import Coupling, power_split_mw, site_load_mw
 from twin.failures import Breaks, begin_restarts, fail, interrupt
@@ -365,10 +365,8 @@ class Simulation:
             gpus = (self._log.sites[name][steps] for name in ("off_gpus", "starting_gpus"))
             power = with_racks(self.inputs, steps, power, *gpus)
         if self._batteries is not None:
-            charge, discharge = (
-                self._log.sites[f"battery_{way}_p_mw"][steps] for way in ("charge", "discharge")
-            )
-            power["load_p_mw"] = power["load_p_mw"] + charge - discharge
+            ways = (self._log.sites[f"battery_{way}_p_mw"][steps] for way in ("charge", "discharge"))
+            power = with_batteries(power, *ways)
         self._log.at_step(steps, **power)
         for index, values in enumerate(self._coupling.solve(steps, power["load_p_mw"])):
             self._log.dispatch(index, steps, values)

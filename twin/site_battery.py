@@ -72,17 +72,15 @@ class BatteryTable:
     def check(self, names: Sequence[str], findings: Findings) -> None:
         """Add everything that is wrong."""
         columns = {
-            "battery_mwh": (self.capacity_mwh, 0.0, np.inf, " MWh"),
-            "battery_p_mw": (self.p_mw, 0.0, np.inf, " MW"),
-            "battery_efficiency": (self.efficiency, 0.0, 1.0, ""),
-            "battery_initial_share": (self.initial_share, 0.0, 1.0, ""),
+            "battery_mwh": (self.capacity_mwh, np.inf, " MWh", "at least 0 MWh"),
+            "battery_p_mw": (self.p_mw, np.inf, " MW", "at least 0 MW"),
+            "battery_efficiency": (self.efficiency, 1.0, "", "above 0 and up to 1"),
+            "battery_initial_share": (self.initial_share, 1.0, "", "from 0 to 1"),
         }
-        for key, (values, low, high, unit) in columns.items():
-            positive = key == "battery_efficiency"
-            right = np.isfinite(values) & (values >= low) & (values <= high) & ((values > 0.0) | ~positive)
+        for key, (values, high, unit, span) in columns.items():
+            low = values > 0.0 if key == "battery_efficiency" else values >= 0.0
+            right = np.isfinite(values) & low & (values <= high)
             for i in np.flatnonzero(~right).tolist():
-                span = f"{'above' if positive else 'at least'} 0{unit}"
-                span += " and up to 1" if high == 1.0 else ""
                 findings.add(f"site {names[i]!r}", f"{key}={values[i]:g}{unit}", f"give a number {span}")
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.twin.simulation_cases import baseline, job_table, make_inputs, small_runs
+from tests.twin.test_properties import N_HISTORY, World, worlds
 from tests.twin.test_simulate import assert_same_record, policies
 from twin.accounting import account
 from twin.inputs import SimulationInputs
@@ -197,6 +198,24 @@ def test_a_battery_absorbs_more_and_changes_no_job(inputs: SimulationInputs, nam
     with_it, without = (account(run, [baseline(inputs)]) for run in (stored, plain))
     assert with_it.battery_charged_mwh is not None
     assert with_it.absorbed_mwh == pytest.approx(without.absorbed_mwh + with_it.battery_charged_mwh, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["static", "feasibility_aware"])
+@settings(max_examples=12)
+@given(world=worlds(), capacity=st.sampled_from([2.0, 300.0]), share=st.sampled_from([0.0, 0.7]))
+def test_with_batteries_no_policy_exceeds_its_bound(
+    world: World, name: str, capacity: float, share: float
+) -> None:
+    n = world.sites.n_sites
+    battery = BatteryTable.of([capacity] * n, [25.0] * n, initial_share=[share] * n)
+    world.sites = replace(world.sites, battery=battery)
+    baseline = world.baseline()
+    record = run_simulation(world.inputs(baseline), POLICIES[name]())
+    run = baseline.isel(time=slice(N_HISTORY, None))
+    bound = world.bound_mwh(record, run)
+    score = account(record, [run], bound_absorbed_mwh=bound)
+    assert score.absorbed_mwh <= bound + 1e-5 * max(1.0, bound)
+    assert np.all(record.sites["load_p_mw"] <= world.site_max_mw()[N_HISTORY:] + 1e-6)
 
 
 def test_batteries_that_cannot_be_are_refused_all_at_once() -> None:
