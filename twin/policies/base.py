@@ -26,14 +26,15 @@ class SiteView:
     absorbable_p_mw : ndarray (site)
         Load that is welcome at each site, all sites counted together, its own load taken out first. [MW]
     marginal_curtailment : ndarray (site)
-        Curtailment that one more MW relieves now, at the load the sites really draw. [MW/MW]
+        Curtailment that one more MW relieves now, at the load the sites really draw without their batteries,
+        which give way to it. [MW/MW]
     outlook_absorbable_p_mw, outlook_marginal : ndarray (step ahead, site)
         What may be expected from what was published by now; row 0 is now. The marginal one starts from the
         value at the present draw. [MW], [MW/MW]
     member_absorbable_p_mw, member_marginal : ndarray (member, step ahead, site)
         Equally likely courses of the same from now on; the outlook alone where a run has none. [MW], [MW/MW]
     power_mw : ndarray (site)
-        Present draw at the meter. [MW]
+        Present draw at the meter, without the battery. [MW]
     committed_p_mw : ndarray (site)
         Draw once every move under way has arrived. [MW]
     gpu_p_mw : ndarray (site)
@@ -266,6 +267,6 @@ class Policy(Protocol):
         """Return what to do at this tick.
 
         Called when signals are renewed, and between if jobs are queued or paused and one has arrived or left
-        GPUs.
+        GPUs, or racks are ready.
         """
         ...

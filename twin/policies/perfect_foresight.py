@@ -7,6 +7,10 @@ concave function of greatest relief against total load (`grid_models.ReliefCurve
 steepest pieces of all steps first. This is the exact optimum of the joint programme, for every amount of
 energy at once.
 
+A battery at a site changes nothing of this: what reaches the grid is the site's draw, its own load + charge −
+discharge, which lies between zero and what the site can draw with its battery charging, and that is the load
+here. The energy of the policy is what its sites drew, charging included.
+
 It holds for the `priority` objective, under which curtailment is the least possible for the load there is.
 """
 
