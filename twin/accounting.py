@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from twin._arrays import FloatArray
-from twin.feasibility import REASONS
+from twin.feasibility import REFUSALS
 from twin.inputs import S_PER_H
 from twin.record import SimulationRecord
 from weather import BalanceError, Findings, to_utc_index
@@ -466,7 +466,7 @@ def _score(record: SimulationRecord, total: Ledger, bound_mwh: float | None) -> 
         cost=total.cost,
         co2_kg=total.co2_kg,
         migrations_done=int(transfers["resumed_s"].notna().sum()),
-        migrations_refused={reason: int(refused.get(reason, 0)) for reason in REASONS[1:]},
+        migrations_refused={reason: int(refused.get(reason, 0)) for reason in REFUSALS[1:]},
         migration_mwh=total.migration_mwh,
         pauses=len(record.pauses),
         pause_mwh=float(record.pauses["energy_mwh"].sum()),

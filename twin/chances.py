@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from twin._arrays import ArrayLike, BoolArray, FloatArray
-from twin.feasibility import CAPACITY, FEASIBLE, LINK, MEMORY, REASONS, feasibility
+from twin.feasibility import CAPACITY, FEASIBLE, LINK, MEMORY, REASONS, Feasibility, feasibility
 from twin.migration import MigrationModel
 from weather import Findings
 
@@ -137,8 +138,57 @@ def feasibility_chance(
             holds[name] = holds[name] + weight * (margin >= 0.0).mean(axis=-1)
     chances = np.clip(probability, 0.0, 1.0)
     each = {name: np.clip(value, 0.0, 1.0) for name, value in holds.items()}
-    feasible = np.asarray(chances >= 1.0 - epsilon - _ROUNDING)
+    feasible = reaches(chances, epsilon)
     return FeasibilityChance(feasible, chances, each, _binding(feasible, each, epsilon))
+
+
+MOVES_TOGETHER = 100_000
+"""Moves times members that are looked at together in `domain_chance`: some 10 MB."""
+
+
+def domain_chance(
+    ask: Callable[..., Feasibility],
+    bandwidth: FloatArray,
+    weight: FloatArray,
+    window: FloatArray,
+    gain: FloatArray,
+    of_move: Mapping[str, FloatArray],
+) -> FloatArray:
+    """Chance of each of many moves, for arrays of floats that are known to be in their range.
+
+    Parameters
+    ----------
+    ask
+        `twin.feasibility.domain` with its options.
+    bandwidth
+        (move, sample): rates that its transfer may get. [Gbit/s]
+    weight
+        (sample): their chances, with the sum 1.
+    window, gain
+        (move, member): what remains of the window [s] and what is gained [MW/MW] in each member.
+    of_move
+        The other arguments of `ask` by name, of shape (move,) or one for all.
+
+    Returns
+    -------
+    ndarray (move)
+        Chance that all conditions hold together.
+    """
+    n_moves, n_members = window.shape
+    probability = np.zeros(n_moves)
+    together = max(1, MOVES_TOGETHER // n_members)
+    for first in range(0, n_moves, together):
+        row = slice(first, first + together)
+        beside = {name: x[row, None] if x.ndim else x for name, x in of_move.items()}
+        for k, share in enumerate(weight):
+            found = ask(bandwidth=bandwidth[row, k, None], window=window[row], gain=gain[row], **beside)
+            probability[row] += share * found.feasible.mean(axis=-1)
+    return np.asarray(np.minimum(probability, 1.0))
+
+
+def reaches(probability: FloatArray, epsilon: float) -> BoolArray:
+    """Say whether chances reach 1 − ε, but for rounding."""
+    return np.asarray(probability >= 1.0 - epsilon - _ROUNDING)
 
 
 def _binding(feasible: BoolArray, holds: dict[str, FloatArray], epsilon: float) -> npt.NDArray[np.int8]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from twin._arrays import BoolArray, FloatArray, IntArray
-from twin.feasibility import REASONS
+from twin.feasibility import REFUSALS
 from twin.inputs import SimulationInputs
 from twin.pauses import begin_pauses, begin_resumes
 from twin.policies.base import CommandError, Commands, Refusals, View
@@ -155,8 +155,8 @@ def _refusal_problems(refused: Refusals, inputs: SimulationInputs) -> list[str]:
     if len(sizes) > 1:
         return ["refused: columns of different length"]
     found = _pair_problems("refused", refused.job, refused.dest, inputs)
-    if np.any((refused.reason < 1) | (refused.reason >= len(REASONS))):
-        found.append(f"refused: reason outside 1..{len(REASONS) - 1}")
+    if np.any((refused.reason < 1) | (refused.reason >= len(REFUSALS))):
+        found.append(f"refused: reason outside 1..{len(REFUSALS) - 1}")
     return found
 
 
@@ -170,7 +170,7 @@ def _log_refusals(refused: Refusals, state: State, now_s: float, log: Recorder) 
     """Write refusals to the audit; one that only repeats the job's last one is not written again."""
     if not refused.job.size:
         return
-    code = refused.dest * len(REASONS) + refused.reason
+    code = refused.dest * len(REFUSALS) + refused.reason
     new = code != state.last_refusal[refused.job]
     job = refused.job[new]
     state.last_refusal[job] = code[new]

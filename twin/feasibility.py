@@ -22,6 +22,12 @@ REASONS = ("feasible", "time", "energy", "capacity", "link", "deadline", "memory
 
 FEASIBLE, TIME, ENERGY, CAPACITY, LINK, DEADLINE, MEMORY = range(7)
 
+REFUSALS = (*REASONS, "chance", "stay", "gain")
+"""Why a policy refuses a move: a condition of the domain, or that all of them hold too rarely (chance), that
+the job has only just come (stay), or that it gains too little for one that has moved before (gain)."""
+
+CHANCE, STAY, GAIN = range(len(REASONS), len(REFUSALS))
+
 CLASSES = ("A", "B", "C")
 """Meaning of `Feasibility.class_code`: r <= class_a, r <= alpha, above."""
 

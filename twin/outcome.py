@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from twin._arrays import FloatArray
-from twin.feasibility import REASONS
+from twin.feasibility import REFUSALS
 from twin.inputs import S_PER_H, SimulationInputs
 from twin.migration import BIT_PER_BYTE
 from twin.pauses import pause_rows
@@ -134,7 +134,7 @@ def _energy_mwh(inputs: SimulationInputs, frame: pd.DataFrame, now_s: float) -> 
 
 def _event_frame(inputs: SimulationInputs, log: Recorder) -> pd.DataFrame:
     frame = pd.DataFrame(log.events.arrays()).sort_values("time_s", kind="stable", ignore_index=True)
-    kinds, reasons = np.array(EVENT_KINDS, dtype=object), np.array([*REASONS, ""], dtype=object)
+    kinds, reasons = np.array(EVENT_KINDS, dtype=object), np.array([*REFUSALS, ""], dtype=object)
     return frame.assign(
         kind=kinds[frame["kind"]],
         reason=reasons[frame["reason"]],

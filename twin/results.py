@@ -13,8 +13,8 @@ from pydantic import JsonValue
 from grid_models import CAUSES, ReliefCurve, relief_curves, windows
 from twin.accounting import account
 from twin.forcing import ALIGNMENT_RULE, RECORDED_RULE, SERIES_RULE, SYNTHETIC_RULE, input_files
-from twin.policies import POLICIES
 from twin.policies.perfect_foresight import bound_absorbed_mwh
+from twin.policy_options import make_policy
 from twin.preparation import Prepared, PreparedGrid
 from twin.progress import Progress
 from twin.provenance import provenance
@@ -61,7 +61,9 @@ def assemble(prepared: Prepared, progress: Progress) -> Result:
     transfers: list[pd.DataFrame] = []
     for name in scenario.policies:
         told = partial(progress, f"policy {name}")
-        record = run_simulation(prepared.inputs, POLICIES[name](), progress=told)
+        record = run_simulation(
+            prepared.inputs, make_policy(name, scenario.policy_options.get(name, {})), progress=told
+        )
         score = account(record, baselines, bound_absorbed_mwh=policy_bound_mwh(prepared, record, baselines))
         scores[name] = cast("JsonValue", score.to_mapping())
         groups |= policy_groups(prepared, record)

@@ -16,6 +16,7 @@ from grid_models import CATALOG, Grid, load_grid, source_options
 from twin.failure_scenario import failure_findings
 from twin.hardware import DEVICES
 from twin.policies import POLICIES
+from twin.policy_options import policy_option_findings
 from twin.scenario_jobs import JobsSection
 from twin.scenario_model import GridSection, Location, Scenario, describe, keys_at
 from twin.site_scenario import site_findings
@@ -184,6 +185,7 @@ def _check_names(scenario: Scenario, findings: Findings) -> None:
     grids = [g.name for g in scenario.grids]
     for i, policy in enumerate(scenario.policies):
         _known(f"policies.{i}", "policy", policy, POLICIES, findings)
+    findings.extend(list(policy_option_findings(scenario.policy_options)))
     for i, site in enumerate(scenario.sites):
         _known(f"sites.{i}.device", "device", site.device, DEVICES, findings)
         if site.grid is not None:

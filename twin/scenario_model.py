@@ -426,6 +426,11 @@ class Scenario(Section):
     policies: tuple[str, ...] = Field(
         default=POLICY_NAMES, min_length=1, description="Policies to run, on the same inputs and seeds."
     )
+    policy_options: dict[str, dict[str, JsonValue]] = Field(
+        default_factory=dict,
+        description="Options of policies by their names, such as `{feasibility_aware: {epsilon: 0.1}}`; each "
+        "policy's own default where none is given ([docs/policies.md](policies.md)).",
+    )
 
     def grid_of(self, site: SiteSection) -> str:
         """Name of the grid a site is in."""

@@ -21,6 +21,10 @@ OUTLOOK_DAYS = 14
 """Days of published signals that an outlook looks back on."""
 
 
+PAST_HOURS = 24
+"""Hours over which a view tells what the network offered."""
+
+
 @dataclass(frozen=True, eq=False)
 class Published:
     """Signals as of one step; every policy gets the same, but for the derivative at its own operating point.
@@ -163,6 +167,7 @@ def make_view(
         running=_job_view(inputs, state, active[phase == RUNNING], now),
         paused=_job_view(inputs, state, active[phase == PAUSED], now),
         bandwidth_gbit_per_s=_bandwidth(wan, state, active),
+        past_bandwidth_gbit_per_s=inputs.wan.bandwidth_before(now, PAST_HOURS if renewed else 0),
         latency_s=wan.latency_s,
         wan_kwh_per_gb=inputs.wan.energy_kwh_per_gb,
         migration=inputs.migration,
@@ -240,6 +245,8 @@ _NO_JOBS = JobView(
     placeable=_NO_FLAGS,
     memory_gb_per_gpu=_NO_VALUES,
     priority=_NO_ROWS,
+    came_from=_NO_ROWS,
+    settled_s=_NO_VALUES,
 )
 
 
@@ -268,7 +275,16 @@ def _job_view(inputs: SimulationInputs, state: State, job: IntArray, now_s: floa
         placeable=placeable,
         memory_gb_per_gpu=table.memory_gb_per_gpu[job],
         priority=table.priority[job],
+        came_from=state.source[job],
+        settled_s=_settled_s(state, job),
     )
+
+
+def _settled_s(state: State, job: IntArray) -> FloatArray:
+    """When jobs went on after their last move or pause, or had saved for the present one. [s]"""
+    changed = state.n_migrations[job] + state.n_pauses[job] > 0
+    since = state.paused_s if state.phase[job[0]] == PAUSED else state.run_from_s
+    return np.where(changed, since[job], -np.inf)
 
 
 def _bandwidth(wan: Wan, state: State, active: IntArray) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from twin._arrays import ArrayLike, BoolArray, FloatArray, IntArray
 from twin.feasibility import DEFAULT_GOODPUT
-from twin.migration import DEFAULT_WAN_KWH_PER_GB
+from twin.migration import DEFAULT_WAN_KWH_PER_GB, S_PER_H
 from twin.sites import SiteTable
 from twin.wan_time import Router, Routing, Timeline
 from weather import Findings
@@ -132,6 +132,32 @@ class Wan:
             self._at_index[index] = self._with(self.timeline.routing_at(index), background)
         return self._at_index[index]
 
+    def bandwidth_before(self, now_s: float, n_samples: int) -> FloatArray:
+        """Payload rates of a lone transfer at a time and at each full hour before it.
+
+        Parameters
+        ----------
+        now_s
+            Time since the start of the run. [s]
+        n_samples
+            Samples, the first one now.
+
+        Returns
+        -------
+        ndarray
+            Shape (sample, source, destination); no sample where nothing ever changes. [Gbit/s]
+        """
+        if self.timeline is None or n_samples < 1:
+            return np.zeros((0, self.n_sites, self.n_sites))
+        index = [self.timeline.index(now_s - S_PER_H * k) for k in range(n_samples)]
+        known = self._bandwidth_at_index
+        for gone in set(known) - set(index):
+            del known[gone]
+        for new in set(index) - set(known):
+            routing, background = self.timeline.routing_at(new), self.timeline.background_gbit_per_s[new]
+            known[new] = self._with(routing, background).bandwidth_gbit_per_s
+        return np.stack([known[i] for i in index])
+
     def extremes(self) -> tuple[Wan, ...]:
         """Return the network with each set of paths it ever has, and the least other traffic of all times.
 
@@ -149,6 +175,11 @@ class Wan:
     @cached_property
     def _at_index(self) -> dict[int, Wan]:
         """The network at the last change that was asked for."""
+        return {}
+
+    @cached_property
+    def _bandwidth_at_index(self) -> dict[int, FloatArray]:
+        """Rates of lone transfers at the changes that were asked for last."""
         return {}
 
     def _with(self, routing: Routing, background_gbit_per_s: FloatArray) -> Wan:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from grid_models import DispatchEngine, dispatch, generation_dataset, load_grid
 from tests.twin.simulation_cases import baseline, job_table, make_inputs, small_runs, windy
 from twin.accounting import Ledger, account, check_record, grid_ledger
-from twin.feasibility import REASONS
+from twin.feasibility import REFUSALS
 from twin.inputs import GridInputs, SimulationInputs
 from twin.policies import POLICIES
 from twin.simulate import run_simulation
@@ -34,7 +34,7 @@ def test_the_energy_of_compute_splits_exactly(inputs: SimulationInputs, name: st
     assert s.compute_mwh == pytest.approx(s.it_mwh + s.idle_mwh + s.migration_mwh + s.overhead_mwh, abs=1e-9)
     assert s.jobs_done + s.jobs_unfinished == len(inputs.jobs)
     assert s.lost_gpu_h == pytest.approx(s.held_gpu_h + s.reserved_gpu_h + s.repeated_gpu_h)
-    assert set(s.migrations_refused) == set(REASONS[1:])
+    assert set(s.migrations_refused) == set(REFUSALS[1:])
 
 
 def test_load_where_the_line_is_full_absorbs_and_load_elsewhere_does_not() -> None:

@@ -64,6 +64,8 @@ def one_site_view(outlook: list[float], *, checkpoint_gb: float, left_h: float =
         placeable=row == 0,
         memory_gb_per_gpu=one * 0.0,
         priority=row,
+        came_from=row - 1,
+        settled_s=one * -np.inf,
     )
     none = JobView(**{name: values[:0] for name, values in vars(job).items()})
     return replace(view, renewed=True, sites=sites, queued=none, running=job, paused=none)

@@ -70,6 +70,7 @@ def _seen_by(view: View, member: IntArray, number: int) -> View:
         running=_jobs_at(view.running, member),
         paused=_jobs_at(view.paused, member),
         bandwidth_gbit_per_s=view.bandwidth_gbit_per_s[pairs],
+        past_bandwidth_gbit_per_s=view.past_bandwidth_gbit_per_s[:, member[:, None], member],
         latency_s=view.latency_s[pairs],
         seed=(*view.seed, number),
     )
@@ -78,8 +79,9 @@ def _seen_by(view: View, member: IntArray, number: int) -> View:
 def _jobs_at(jobs: JobView, member: IntArray) -> JobView:
     """Return the jobs at some sites, with sites numbered among these."""
     kept = jobs.take(np.isin(jobs.site, member))
-    site, origin = (np.searchsorted(member, where) for where in (kept.site, kept.origin))
-    return replace(kept, site=site, origin=origin)
+    site, origin, before = (np.searchsorted(member, x) for x in (kept.site, kept.origin, kept.came_from))
+    came_from = np.where(np.isin(kept.came_from, member), before, -1)
+    return replace(kept, site=site, origin=origin, came_from=came_from)
 
 
 def _at_sites(commands: Commands, member: IntArray) -> Commands:

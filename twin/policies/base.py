@@ -118,6 +118,11 @@ class JobView:
         Memory it needs on each GPU; 0 where that is no limit. [GB]
     priority : ndarray of int
         The higher start first among the queued of a site.
+    came_from : ndarray of int
+        Where its last move began; -1 before the first.
+    settled_s : ndarray
+        When it went on after its last move or pause, of paused jobs when they had saved; -inf before the
+        first. [s]
     """
 
     job: IntArray
@@ -134,6 +139,8 @@ class JobView:
     placeable: BoolArray
     memory_gb_per_gpu: FloatArray
     priority: IntArray
+    came_from: IntArray
+    settled_s: FloatArray
 
     def __len__(self) -> int:
         return len(self.job)
@@ -164,6 +171,9 @@ class View:
         Jobs that may be placed or held back, moved or paused, and resumed.
     bandwidth_gbit_per_s : ndarray (site, site)
         Payload rate that one more transfer would get from row to column. [Gbit/s]
+    past_bandwidth_gbit_per_s : ndarray (sample, site, site)
+        Payload rates that a lone transfer would have got now and at each full hour back over the last day;
+        no sample where the network never changes, and between signals. [Gbit/s]
     latency_s : ndarray (site, site)
         Delay of the first byte. [s]
     wan_kwh_per_gb : float
@@ -185,6 +195,7 @@ class View:
     running: JobView
     paused: JobView
     bandwidth_gbit_per_s: FloatArray
+    past_bandwidth_gbit_per_s: FloatArray
     latency_s: FloatArray
     wan_kwh_per_gb: float
     migration: MigrationModel
@@ -211,10 +222,11 @@ class Refusals:
     job, dest : ndarray of int
         Which job was not moved where.
     reason : ndarray of int
-        Index into `twin.feasibility.REASONS`.
+        Index into `twin.feasibility.REFUSALS`.
     margin : ndarray
-        Margin of the condition that binds, negative: in seconds for time, energy and deadline, in GPUs for
-        capacity, in Gbit/s for link, in GB for memory.
+        Margin of the condition that binds, negative: in seconds for time, energy, deadline and stay, in GPUs
+        for capacity, in Gbit/s for link, in GB for memory, in MW/MW for gain; for chance the probability that
+        all conditions hold, less the one that is asked for.
     """
 
     job: IntArray = field(default_factory=_no_jobs)

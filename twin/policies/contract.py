@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 import numpy as np
 
 from twin._arrays import FloatArray, IntArray
-from twin.feasibility import REASONS
+from twin.feasibility import REFUSALS
 from twin.migration import MigrationModel
 from twin.policies.base import Commands, JobView, Policy, SiteView, View
 from twin.policies.filling import fits_memory
@@ -70,7 +70,8 @@ def random_view(rng: np.random.Generator) -> View:
     n = int(rng.integers(1, 6))
     ahead = int(rng.integers(1, 30))
     capacity = rng.integers(4, 65, n)
-    memory_gb = rng.spawn(1)[0].choice([16.0, 40.0, 80.0], n)
+    own = rng.spawn(1)[0]
+    memory_gb = own.choice([16.0, 40.0, 80.0], n)
     running = _random_jobs(rng, capacity, memory_gb, int(rng.integers(0, 15)), 0)
     used = np.bincount(running.site, weights=running.n_gpus, minlength=n)
     keep = used[running.site] <= capacity[running.site]
@@ -109,6 +110,7 @@ def random_view(rng: np.random.Generator) -> View:
         running=running,
         paused=_random_jobs(rng, capacity, memory_gb, int(rng.integers(0, 15)), 2000),
         bandwidth_gbit_per_s=bandwidth,
+        past_bandwidth_gbit_per_s=bandwidth * own.choice([0.5, 1.0], (int(own.integers(0, 3)), 1, 1)),
         latency_s=np.where(np.eye(n, dtype=np.bool_), 0.0, np.where(bandwidth > 0.0, 0.01, np.inf)),
         wan_kwh_per_gb=0.001,
         migration=MigrationModel(),
@@ -141,6 +143,8 @@ def _random_jobs(
         placeable=own.random(n_jobs) < 0.8,
         memory_gb_per_gpu=need_gb,
         priority=own.integers(0, 3, n_jobs),
+        came_from=own.integers(-1, len(capacity), n_jobs),
+        settled_s=own.choice([-np.inf, 0.0, 0.999e6], n_jobs),
     )
 
 
@@ -176,7 +180,7 @@ def _problems(commands: Commands, view: View) -> Iterator[str]:
     if np.any(wanted > sites.free_gpus):
         yield "more GPUs are asked for than are free"
     refused = commands.refused
-    if np.any((refused.reason < 1) | (refused.reason >= len(REASONS))):
+    if np.any((refused.reason < 1) | (refused.reason >= len(REFUSALS))):
         yield "a refusal has no reason"
     if np.any(np.isnan(refused.margin)) or np.any(refused.margin >= 0.0):
         yield "a refusal has no margin below zero"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 
 import numpy as np
 
 from twin._arrays import BoolArray, FloatArray, IntArray
-from twin.feasibility import CAPACITY, DEFAULT_CLASS_A, REASONS, Feasibility, domain
+from twin.feasibility import CAPACITY, DEFAULT_CLASS_A, GAIN, STAY, Feasibility, domain
 from twin.inputs import S_PER_H
 from twin.policies.base import Commands, Refusals, View
+from twin.policies.doubt import DEFAULT_RATE_RATIOS, Doubt, Doubtful
 from twin.policies.filling import Room, fill, may_run_at
+from weather import Findings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,13 @@ class FeasibilityAware:
     once more with the rate that is left to each when all chosen ones share the links. No more leaves a site
     than it has too much.
 
+    With `epsilon` the domain is the stochastic one: a move has to fit, with all its conditions together, in a
+    share of 1 − ε of what may come, the members of the outlook times the rates of the network. With one
+    member and one rate that is the deterministic domain.
+
+    Against flapping, a job that has moved or paused may be asked to stay for a time, and for more to gain
+    before it moves again or goes back to where it came from.
+
     Attributes
     ----------
     min_gain : float
@@ -37,12 +46,47 @@ class FeasibilityAware:
         Least gain for which a queued job starts elsewhere than at its origin, which costs nothing. [MW/MW]
     min_speed_ratio : float
         Slowest acceptable site, over the speed of where the job is.
+    epsilon : float, optional
+        Chance accepted that a move does not fit, in [0, 1); None for what is expected alone. [1]
+    rate_ratios : tuple of float
+        With `epsilon`, equally likely rates of a transfer over the present one. Where the network changes
+        over time, those of the past day take their place. [1]
+    min_stay_h : float
+        Least time that a job runs after a move or a pause before it moves again. [h]
+    back_gain : float
+        Least gain for which a job goes back to the site that its last move began at. [MW/MW]
+    again_gain, again_h : float
+        Least gain for which a job moves that moved or paused less than so long ago. [MW/MW], [h]
     """
 
     name: str = "feasibility_aware"
     min_gain: float = 0.15
     min_place_gain: float = 0.01
     min_speed_ratio: float = 0.8
+    epsilon: float | None = None
+    rate_ratios: tuple[float, ...] = DEFAULT_RATE_RATIOS
+    min_stay_h: float = 0.0
+    back_gain: float = 0.0
+    again_gain: float = 0.0
+    again_h: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse options outside their range."""
+        findings = Findings()
+        if self.epsilon is not None and not 0.0 <= self.epsilon < 1.0:
+            findings.add("epsilon", f"is {self.epsilon}", "give a chance in [0, 1), or none")
+        if not self.rate_ratios or not all(0.0 <= x < np.inf for x in self.rate_ratios):
+            findings.add("rate_ratios", f"are {self.rate_ratios}", "give at least one, each at least 0")
+        for name in ("min_stay_h", "back_gain", "again_gain", "again_h"):
+            value = getattr(self, name)
+            if not 0.0 <= value < np.inf:
+                findings.add(name, f"is {value}", "give at least 0")
+        findings.raise_if_any("policy feasibility_aware")
+
+    @property
+    def keeps_calm(self) -> bool:
+        """Whether jobs that have moved or paused are asked for more than others."""
+        return self.min_stay_h > 0.0 or self.back_gain > 0.0 or (self.again_gain > 0.0 and self.again_h > 0.0)
 
     def decide(self, view: View) -> Commands:
         """Place queued jobs, and move running ones when signals are renewed."""
@@ -92,10 +136,15 @@ class FeasibilityAware:
         """Destination of each running job, -1 where it stays, and the audit."""
         dest = np.full(len(view.running), -1, dtype=np.int64)
         audit = _Audit(view)
+        doubt = None if self.epsilon is None else Doubt.of(view, self.epsilon, self.rate_ratios)
         for site in outlook.order:
             if room.headroom_p_mw[site] <= 0.0 or outlook.window_s[site] <= 0.0:
                 continue
             candidates = self._candidates(view, outlook, room, int(site), np.flatnonzero(dest < 0))
+            if doubt is not None:
+                candidates = replace(candidates, doubt=doubt)
+            if self.keeps_calm and candidates.job.size:
+                candidates = self._settled(view, room, candidates, audit)
             if candidates.job.size:
                 dest[_choose(view, room, candidates, audit)] = site
         return dest, audit.refusals(except_for=dest >= 0)
@@ -125,6 +174,25 @@ class FeasibilityAware:
             power_mw=power_mw[rank],
             left_s=left_s[rank],
         )
+
+    def _settled(self, view: View, room: Room, candidates: _Candidates, audit: _Audit) -> _Candidates:
+        """Leave out, and note, those that have only just come or gain too little to move again."""
+        running, job = view.running, candidates.job
+        stayed_s = view.now_s - running.settled_s[job]
+        is_again = stayed_s < self.again_h * S_PER_H
+        is_back = running.came_from[job] == candidates.site
+        short_s = stayed_s - self.min_stay_h * S_PER_H
+        short_gain = candidates.gain - np.maximum(self.again_gain * is_again, self.back_gain * is_back)
+        stays = (short_s < 0.0) | (short_gain < 0.0)
+        row = np.flatnonzero(stays & (candidates.power_mw <= room.headroom_p_mw[candidates.site]))
+        is_early = short_s[row] < 0.0
+        audit.add_rows(
+            candidates,
+            row,
+            np.where(is_early, STAY, GAIN),
+            np.where(is_early, short_s[row], short_gain[row]),
+        )
+        return candidates.take(np.flatnonzero(~stays))
 
 
 _SMALLEST_GB = 1e-6
@@ -188,26 +256,44 @@ class _Candidates:
     gain: FloatArray
     power_mw: FloatArray
     left_s: FloatArray
+    doubt: Doubt | None = None
+
+    def take(self, rows: IntArray) -> _Candidates:
+        """Return some of them."""
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("site", "doubt")}
+        return replace(self, **{name: values[rows] for name, values in columns.items()})
 
     def check(
         self, view: View, bandwidth_gbit_per_s: FloatArray, free_gpus: int, rows: IntArray
-    ) -> Feasibility:
+    ) -> Feasibility | Doubtful:
         """Ask the feasibility domain about some of the candidates."""
         running, job = view.running, self.job[rows]
-        return domain_of(view)(
-            running.checkpoint_gb[job],
-            bandwidth_gbit_per_s,
-            self.window_s[rows],
-            gain=self.gain[rows],
-            n_gpus=running.n_gpus[job].astype(np.float64),
-            job_power_mw=self.power_mw[rows],
-            hold_power_mw=running.n_gpus[job] * view.sites.held_gpu_p_mw[self.site],
-            latency_s=view.latency_s[self.source[rows], self.site],
-            free_gpus=np.array(free_gpus, dtype=np.float64),
-            memory_gb_per_gpu=running.memory_gb_per_gpu[job],
-            device_memory_gb=np.asarray(view.sites.memory_gb_per_gpu[self.site]),
-            remaining_s=self.left_s[rows],
-            deadline_s=running.deadline_s[job] - view.now_s,
+        ask = domain_of(view)
+        of_move: dict[str, FloatArray] = {
+            "size": running.checkpoint_gb[job],
+            "n_gpus": running.n_gpus[job].astype(np.float64),
+            "job_power_mw": self.power_mw[rows],
+            "hold_power_mw": running.n_gpus[job] * view.sites.held_gpu_p_mw[self.site],
+            "latency_s": view.latency_s[self.source[rows], self.site],
+            "free_gpus": np.array(free_gpus, dtype=np.float64),
+            "memory_gb_per_gpu": running.memory_gb_per_gpu[job],
+            "device_memory_gb": np.asarray(view.sites.memory_gb_per_gpu[self.site]),
+            "remaining_s": self.left_s[rows],
+            "deadline_s": running.deadline_s[job] - view.now_s,
+        }
+        certain = ask(
+            bandwidth=bandwidth_gbit_per_s, window=self.window_s[rows], gain=self.gain[rows], **of_move
+        )
+        if self.doubt is None:
+            return certain
+        return self.doubt.verdict(
+            certain,
+            ask,
+            of_move,
+            bandwidth=bandwidth_gbit_per_s,
+            source=self.source[rows],
+            site=self.site,
+            left_s=self.left_s[rows],
         )
 
 
@@ -234,10 +320,12 @@ class _Audit:
     reason: list[IntArray] = field(default_factory=list)
     margin: list[FloatArray] = field(default_factory=list)
 
-    def add(self, candidates: _Candidates, rows: IntArray, result: Feasibility, of_result: IntArray) -> None:
+    def add(
+        self, candidates: _Candidates, rows: IntArray, result: Feasibility | Doubtful, of_result: IntArray
+    ) -> None:
         """Note what the domain said of some candidates."""
         reason = result.binding[of_result].astype(np.int64)
-        margins = np.stack([result.margins[name][of_result] for name in REASONS[1:]])
+        margins = np.stack([margin[of_result] for margin in result.margins.values()])
         self.add_rows(candidates, rows, reason, margins[reason - 1, np.arange(rows.size)])
 
     def add_rows(self, candidates: _Candidates, rows: IntArray, reason: IntArray, margin: FloatArray) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from twin.feasibility import REASONS
+from twin.feasibility import REFUSALS
 from twin.report.readout import Floats, Readout
 from twin.report.style import (
     ABSORBED,
@@ -220,14 +220,18 @@ def slowdowns(readout: Readout, policy: str) -> Floats:
     return np.asarray((end[done] - submit[done]) / ideal[done], dtype=np.float64)
 
 
+_REFUSAL_COLOURS = (
+    *("#c2543d", "#e0b35c", "#7d8aa5", "#9a5a8f", "#73894a", "#4f8f9a"),
+    *("#8c6d46", "#b9b4a5", "#5b5b7a"),
+)
+
+
 def migrations(readout: Readout) -> Picture:
     """Draw moves made and refused, by reason."""
     names = readout.policies
     refused = {p: cast("dict[str, float]", readout.of_policy(p)["migrations_refused"]) for p in names}
-    reasons = [r for r in REASONS[1:] if any(refused[p].get(r, 0) for p in names)]
-    shades = dict(
-        zip(REASONS[1:], ("#c2543d", "#e0b35c", "#7d8aa5", "#9a5a8f", "#73894a", "#4f8f9a"), strict=True)
-    )
+    reasons = [r for r in REFUSALS[1:] if any(refused[p].get(r, 0) for p in names)]
+    shades = dict(zip(REFUSALS[1:], _REFUSAL_COLOURS, strict=True))
 
     def paint(figure: Figure) -> None:
         done_axes, refused_axes = cast("tuple[Axes, Axes]", tuple(figure.subplots(1, 2, width_ratios=(2, 3))))
