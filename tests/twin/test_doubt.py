@@ -49,6 +49,8 @@ def two_site_view(
         held_gpu_p_mw=ones / 32,
         gpu_capacity=np.array([8, 8]),
         free_gpus=np.array([0, 8]),
+        ready_gpus=np.array([0, 8]),
+        rack_wait_s=np.zeros(2),
         speed=ones,
         memory_gb_per_gpu=ones * 80.0,
     )
