@@ -17,6 +17,7 @@ from twin.inputs import SimulationInputs
 from twin.policies import POLICIES, Commands, Policy, View
 from twin.rack_control import Racks
 from twin.racks import RackTable
+from twin.scheduler import usage
 from twin.simulate import Simulation, run_simulation
 from twin.site_outages import SiteOutages, with_site_outages
 from twin.sites import make_sites, site_power_mw
@@ -179,18 +180,23 @@ def test_racks_devices_jobs_and_energy_add_up_in_every_tick(
         counts = (state.racks_on, *state.racks_starting, *state.racks_stopping)
         assert all(np.all(count >= 0) for count in counts)
         assert np.all(sum(counts) <= racks.n_racks)
-        running = np.flatnonzero(state.phase == Phase.RUNNING)
-        gpus = np.bincount(state.site[running], weights=inputs.table.n_gpus[running], minlength=3)
-        assert np.all((gpus <= racks.ready_gpus(state))[has])
+        used = usage(state, inputs.table, np.flatnonzero(state.phase < Phase.DONE), 3)
+        assert np.all((used.running <= racks.ready_gpus(state))[has])
+        down = np.zeros(3, dtype=bool) if inputs.down is None else inputs.down[state.tick - 1]
+        # What holds a job draws: it is in a rack that is on, starts or stops.
+        assert np.all((used.running + used.held <= inputs.sites.n_gpus - racks.off_gpus(state))[has & ~down])
     score = account(simulation.record, [baseline(inputs)])
     parts = score.it_mwh + score.idle_mwh + score.migration_mwh + score.overhead_mwh
     assert score.rack_start_mwh is not None
     assert score.rack_off_mwh is not None
     assert score.compute_mwh == pytest.approx(parts + score.rack_start_mwh + score.rack_off_mwh, rel=1e-9)
     power = simulation.record.sites
-    assert all(
-        np.all(power[f"{name}_p_mw"] >= -1e-9) for name in ("idle", "rack_start", "rack_off", "overhead")
-    )
+    assert all(np.all(power[f"{name}_p_mw"] >= 0.0) for name in ("idle", "rack_start", "rack_off"))
+    it_mw = sum(power[f"{name}_p_mw"] for name in ("compute", "idle", "rack_start", "rack_off"))
+    it_mw = it_mw + power["held_gpus"] * inputs.sites.loaded_idle_w / 1e6
+    up = 1.0 if inputs.down_share is None else 1.0 - inputs.down_share
+    overhead = (inputs.meter_factor - 1.0) * it_mw + 0.06 * inputs.sites.it_capacity_mw * up
+    np.testing.assert_allclose(power["overhead_p_mw"], overhead, atol=1e-9)
 
 
 @settings(max_examples=10)

@@ -97,8 +97,8 @@ def random_view(rng: np.random.Generator) -> View:
         free_gpus=capacity - used,
         speed=rng.choice([0.5, 1.0, 2.0], n),
         memory_gb_per_gpu=memory_gb,
-        ready_gpus=capacity - used,
-        rack_wait_s=np.zeros(n),
+        ready_gpus=(capacity - used) // 2,
+        rack_wait_s=np.where(capacity > used, 600.0, 0.0),
     )
     return View(
         now_s=1e6,
