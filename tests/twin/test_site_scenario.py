@@ -6,7 +6,9 @@ from typing import cast
 
 import pytest
 
-from twin import load_scenario, run
+from twin import Result, load_scenario, run
+from twin.report.readout import Readout
+from twin.report.tables import EQUIPMENT_METRICS, policy_table
 from twin.site_scenario import make_batteries, make_racks
 from weather import InputError
 
@@ -81,3 +83,11 @@ def test_a_study_with_racks_and_a_battery_itemises_them_and_keeps_its_bound() ->
     drawn = result.data["sites/static"]
     assert drawn["battery_stored_mwh"].attrs["units"] == "MWh"
     assert float(drawn["battery_stored_mwh"].max()) <= 80.0
+    labels = [row[0] for row in policy_table(Readout(result)).rows]
+    assert {name for name, _ in EQUIPMENT_METRICS.values()} <= set(labels)
+
+
+def test_without_them_the_report_has_no_rows_of_them(small_result: Result) -> None:
+    labels = [row[0] for row in policy_table(Readout(small_result)).rows]
+    assert not {name for name, _ in EQUIPMENT_METRICS.values()} & set(labels)
+    assert not [name for name in small_result.tables["sites"] if "battery" in name]
