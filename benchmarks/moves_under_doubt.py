@@ -5,7 +5,7 @@ from the errors of past days. Each week is a run of its own with jobs of its own
 Student's t over the weeks, of differences taken week by week.
 
     python benchmarks/moves_under_doubt.py                  # six weeks, 56 days apart
-    python benchmarks/moves_under_doubt.py --weeks 2 --hours 1
+    python benchmarks/moves_under_doubt.py --weeks 4 --step-s 900 --outlook persistence
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ class Line:
     gpu_h: float
 
 
-def prepared_week(week: int, members: int, step_s: int) -> Prepared:
+def prepared_week(week: int, members: int, step_s: int, outlook: str) -> Prepared:
     """Prepare a week with jobs of its own."""
     start = FIRST + pd.Timedelta(days=APART_DAYS * week)
     changes = [
         f"time.start='{start:%Y-%m-%dT%H:%MZ}'",
         *("time.days=7", "time.drain_days=5", "time.history_days=16", f"time.signal_step_s={step_s}"),
         *("grids.0.weather.series=real_time", "grids.0.load.series=real_time"),
-        *("outlook.source=day_ahead", "outlook.hours=24", f"outlook.members={members}"),
+        *(f"outlook.source={outlook}", "outlook.hours=24", f"outlook.members={members}"),
         f"seed={week + 1}",
     ]
     return prepare(load_scenario("recorded", overrides=changes), StageCache(), silent)
@@ -110,11 +110,12 @@ def main() -> None:
     parser.add_argument("--weeks", type=int, default=6)
     parser.add_argument("--members", type=int, default=10)
     parser.add_argument("--step-s", type=int, default=3600)
+    parser.add_argument("--outlook", default="day_ahead", choices=("day_ahead", "persistence"))
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS))
     given = parser.parse_args()
     found: dict[str, list[FloatArray]] = {name: [] for name in given.variants}
     for week in range(given.weeks):
-        prepared = prepared_week(week, given.members, given.step_s)
+        prepared = prepared_week(week, given.members, given.step_s, given.outlook)
         lines = {name: line_of(prepared, VARIANTS[name]) for name in given.variants}
         done = [line.gpu_h for line in lines.values()]
         if max(done) > min(done) * 1.001:
