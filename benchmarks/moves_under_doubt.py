@@ -65,7 +65,7 @@ class Line:
     gpu_h: float
 
 
-def prepared_week(week: int, members: int, step_s: int, outlook: str) -> Prepared:
+def prepared_week(week: int, members: int, step_s: int, outlook: str, access: float) -> Prepared:
     """Prepare a week with jobs of its own."""
     start = FIRST + pd.Timedelta(days=APART_DAYS * week)
     changes = [
@@ -73,7 +73,7 @@ def prepared_week(week: int, members: int, step_s: int, outlook: str) -> Prepare
         *("time.days=7", "time.drain_days=5", "time.history_days=16", f"time.signal_step_s={step_s}"),
         *("grids.0.weather.series=real_time", "grids.0.load.series=real_time"),
         *(f"outlook.source={outlook}", "outlook.hours=24", f"outlook.members={members}"),
-        f"seed={week + 1}",
+        *(f"seed={week + 1}", f"wan.access_gbit_per_s={access}"),
     ]
     return prepare(load_scenario("recorded", overrides=changes), StageCache(), silent)
 
@@ -111,11 +111,12 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=10)
     parser.add_argument("--step-s", type=int, default=3600)
     parser.add_argument("--outlook", default="day_ahead", choices=("day_ahead", "persistence"))
+    parser.add_argument("--access", type=float, default=200.0, help="access of a site [Gbit/s]")
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS))
     given = parser.parse_args()
     found: dict[str, list[FloatArray]] = {name: [] for name in given.variants}
     for week in range(given.weeks):
-        prepared = prepared_week(week, given.members, given.step_s, given.outlook)
+        prepared = prepared_week(week, given.members, given.step_s, given.outlook, given.access)
         lines = {name: line_of(prepared, VARIANTS[name]) for name in given.variants}
         done = [line.gpu_h for line in lines.values()]
         if max(done) > min(done) * 1.001:

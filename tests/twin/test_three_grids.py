@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.twin.simulation_cases import job_table, make_inputs, windy
-from twin.policies import Apart, FeasibilityAware, Policy, Temporal
+from twin.policies import Apart, Commands, FeasibilityAware, Policy, Temporal, View
 from twin.policies.contract import random_view
 from twin.scenario import load_scenario
 from twin.simulate import run_simulation
@@ -64,3 +64,25 @@ def test_the_shipped_study_has_three_sites_in_each_of_three_time_zones() -> None
     scenario = load_scenario("three_grids")
     assert [grid.source for grid in scenario.grids] == ["rts_gmlc", "matpower", "simbench"]
     assert [sum(scenario.grid_of(s) == g.name for s in scenario.sites) for g in scenario.grids] == [3, 3, 3]
+
+
+def test_where_jobs_came_from_is_told_apart_too() -> None:
+    views = (random_view(np.random.default_rng(seed)) for seed in range(20))
+    view = next(x for x in views if x.sites.n_sites > 2 and len(x.running) > 3)
+    running, n = view.running, view.sites.n_sites
+    group = (0, *(1 for _ in range(n - 1)))
+    seen: list[View] = []
+
+    class Watching(FeasibilityAware):
+        def decide(self, view: View) -> Commands:
+            seen.append(view)
+            return Commands()
+
+    came = np.where(np.arange(len(running)) % 3 == 0, -1, (running.site + 1) % n)
+    moved = replace(running, came_from=came)
+    Apart(policy=Watching(), group=group).decide(replace(view, running=moved))
+    for part, member in zip(seen, ([0], range(1, n)), strict=True):
+        there = np.isin(running.site, list(member))
+        expected = [list(member).index(c) if c in member else -1 for c in came[there]]
+        assert part.running.came_from.tolist() == expected
+        assert part.past_bandwidth_gbit_per_s.shape[1:] == (len(member), len(member))

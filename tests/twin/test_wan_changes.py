@@ -188,3 +188,15 @@ def test_a_real_network_with_a_cut_cable_reaches_whom_its_graph_still_connects(r
         np.testing.assert_array_equal(bridged.reachable, joined)
         cut_off += int((wan.reachable & ~bridged.reachable).sum())
     assert cut_off > 0
+
+
+def test_what_the_last_hours_offered_by_hand() -> None:
+    # 10 Gbit/s less 4 until 1 h, 9 until 3 h, then 0, at a goodput of 0.5.
+    busy = np.array([[4.0, 4, 4, 4], [9, 4, 4, 4], [0, 0, 0, 0]])
+    wan = with_background(star(sites(2), access_gbit_per_s=10.0, goodput=0.5), [0.0, 3600.0, 10800.0], busy)
+    past = wan.bandwidth_before(11_000.0, 5)  # at 11,000, 7,400, 3,800, 200 and −3,400 s
+    assert past[:, 0, 1].tolist() == [5.0, 0.5, 0.5, 3.0, 3.0]
+    assert past[:, 1, 0].tolist() == [5.0, 3.0, 3.0, 3.0, 3.0]
+    assert wan.bandwidth_before(200.0, 1)[0, 0, 1] == 3.0  # asked again, earlier
+    np.testing.assert_array_equal(wan.bandwidth_before(11_000.0, 5), past)
+    assert wan.bandwidth_before(0.0, 0).shape == star(sites(2)).bandwidth_before(0.0, 5).shape == (0, 2, 2)
