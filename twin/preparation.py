@@ -409,6 +409,7 @@ def make_jobs(scenario: Scenario, sites: SiteTable) -> pd.DataFrame:
     duration_s = scenario.time.days * 86400.0
     path = None if jobs.path is None else resolve_file(jobs.path)
     start_s = jobs.trace_start_h * 3600.0
+    part_end_s = 0.0 if jobs.trace_part_h is None else jobs.trace_part_h[1] * 3600.0
     options = trace_options(jobs)
     if options.tasks is not None:
         options = replace(options, tasks=resolve_file(str(options.tasks)))
@@ -416,7 +417,7 @@ def make_jobs(scenario: Scenario, sites: SiteTable) -> pd.DataFrame:
         jobs.source,
         path,
         seed=child_seed(scenario, 1),
-        duration_s=duration_s + start_s,
+        duration_s=max(duration_s + start_s, part_end_s),
         options=options,
     )
     return prepare_jobs(
@@ -429,6 +430,7 @@ def make_jobs(scenario: Scenario, sites: SiteTable) -> pd.DataFrame:
         max_job_h=np.inf if jobs.max_job_h is None else jobs.max_job_h,
         max_gpus=jobs.max_gpus,
         trace_start_h=jobs.trace_start_h,
+        trace_part_h=jobs.trace_part_h,
         trace_device=jobs.trace_device,
         migratable_share=jobs.migratable_share,
         deadline_factor=np.inf if jobs.deadline_factor is None else jobs.deadline_factor,

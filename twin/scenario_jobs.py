@@ -46,7 +46,11 @@ class JobsSection(Section):
         default=None, gt=0, description="Widest job before fleet_scale; wider ones are left out. [1]"
     )
     trace_start_h: NonNegative = Field(
-        default=0.0, description="Time in the trace at the start of the study. [h]"
+        default=0.0, description="Time in the trace, or in its part, at the start of the study. [h]"
+    )
+    trace_part_h: tuple[NonNegative, NonNegative] | None = Field(
+        default=None,
+        description="Begin and end of the part of the trace that is used, whole days; all when absent. [h]",
     )
     trace_device: str | None = Field(
         default=None,

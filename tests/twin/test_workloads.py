@@ -230,6 +230,40 @@ def test_a_trace_is_laid_from_its_start_hour(sites: SiteTable) -> None:
     assert jobs["submit_s"].tolist() == [0.5 * DAY_S, DAY_S, DAY_S + 3600, DAY_S + 50_000]
 
 
+def test_a_part_of_a_trace_is_laid_again_and_again(sites: SiteTable) -> None:
+    # Jobs at 0, 1 h, about 13.9 h and 36 h: the second day holds the last one, 12 h after it begins.
+    jobs = prepare(small_trace(), sites, trace_part_h=(24.0, 48.0))
+    assert jobs["submit_s"].tolist() == [0.5 * DAY_S, 1.5 * DAY_S]
+    late = prepare(small_trace(), sites, trace_part_h=(0.0, 24.0), trace_start_h=12.0)
+    assert late["submit_s"].tolist() == [
+        50_000 - DAY_S / 2,
+        DAY_S / 2,
+        DAY_S / 2 + 3600,
+        50_000 + DAY_S / 2,
+        1.5 * DAY_S,
+        1.5 * DAY_S + 3600,
+    ]
+
+
+def test_all_of_a_trace_as_its_part_changes_nothing(sites: SiteTable) -> None:
+    whole, part = prepare(small_trace(), sites), prepare(small_trace(), sites, trace_part_h=(0.0, 48.0))
+    pd.testing.assert_frame_equal(whole, part)
+
+
+@pytest.mark.parametrize(
+    ("part_h", "message"),
+    [
+        ((24.0, 12.0), "the later one last"),
+        ((0.0, 30.0), "whole days"),
+        ((48.0, 72.0), "lies in the trace"),
+        ((0.0, 72.0), "lies in the trace"),
+    ],
+)
+def test_parts_that_are_none(sites: SiteTable, part_h: tuple[float, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        prepare(small_trace(), sites, trace_part_h=part_h)
+
+
 def test_a_longer_run_has_the_same_first_jobs(sites: SiteTable) -> None:
     trace = generate_trace(seed=1, duration_s=DAY_S)
     short, long = (prepare(trace, sites, duration_s=d * DAY_S) for d in (3, 20))

@@ -44,6 +44,7 @@ def prepare_jobs(
     max_job_h: float = np.inf,
     max_gpus: int | None = None,
     trace_start_h: float = 0.0,
+    trace_part_h: tuple[float, float] | None = None,
     trace_device: str | None = None,
     migratable_share: float = 1.0,
     deadline_factor: float = np.inf,
@@ -78,7 +79,10 @@ def prepare_jobs(
     max_gpus
         Widest job in devices before `fleet_scale`; wider ones are left out. None keeps all.
     trace_start_h
-        Time in the trace that falls on the start of the run. [h]
+        Time in the trace, or in its part, that falls on the start of the run. [h]
+    trace_part_h
+        Begin and end of the part of the trace that is laid, without the weeks in which a cluster was filled
+        or emptied; all of it where None. [h]
     trace_device
         Device on which the trace's run times hold; the reference device (A100) where None.
     migratable_share
@@ -128,6 +132,7 @@ def prepare_jobs(
         max_job_h,
         max_gpus,
         trace_start_h,
+        trace_part_h,
         trace_device,
         migratable_share,
         deadline_factor,
@@ -139,7 +144,8 @@ def prepare_jobs(
     streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(8)]
     order_rng, copy_rng, size_rng, origin_rng, *kind_rng = streams
     record: dict[str, object] = {**trace.attrs, "seed": seed, "fleet_scale": int(fleet_scale)}
-    jobs = _lay(trace, duration_s, trace_start_h, order_rng, record)
+    part, period_s = _part(trace, trace_part_h, record)
+    jobs = _lay(part, period_s, duration_s, trace_start_h, order_rng, record)
     jobs = _drop_wide(jobs, max_gpus, record)
     jobs = _cut_long(jobs, max_job_h, record)
     if mean_gpus is not None:
@@ -190,6 +196,7 @@ def fleet_scale_for(
     max_job_h: float = np.inf,
     max_gpus: int | None = None,
     trace_start_h: float = 0.0,
+    trace_part_h: tuple[float, float] | None = None,
 ) -> int:
     """Return the whole `fleet_scale` that brings a run's mean devices in use nearest to a target.
 
@@ -199,7 +206,7 @@ def fleet_scale_for(
         As `read_philly` and `generate_trace` give it.
     target_mean_gpus
         Mean devices in use over the run if all jobs start at once.
-    duration_s, max_job_h, max_gpus, trace_start_h
+    duration_s, max_job_h, max_gpus, trace_start_h, trace_part_h
         As for `prepare_jobs`.
 
     Returns
@@ -208,8 +215,9 @@ def fleet_scale_for(
         At least 1. State it in the scenario: it is printed with every result.
     """
     check_trace(trace)
-    _check_options(duration_s, 1, target_mean_gpus, max_job_h, max_gpus, trace_start_h)
-    laid = _lay(trace, duration_s, trace_start_h, np.random.default_rng(0), {})
+    _check_options(duration_s, 1, target_mean_gpus, max_job_h, max_gpus, trace_start_h, trace_part_h)
+    part, period_s = _part(trace, trace_part_h, {})
+    laid = _lay(part, period_s, duration_s, trace_start_h, np.random.default_rng(0), {})
     laid = _cut_long(_drop_wide(laid, max_gpus, {}), max_job_h, {})
     if laid.empty:
         _raise_no_jobs(duration_s, trace_start_h)
@@ -263,15 +271,37 @@ def _sizes(
     return sizes[:, 0], sizes[:, 1], names
 
 
+def _part(
+    trace: pd.DataFrame, part_h: tuple[float, float] | None, record: dict[str, object]
+) -> tuple[pd.DataFrame, float]:
+    """Jobs submitted in a part of the trace, from its begin on, and after how long it is laid again. [s]"""
+    submit_s = trace["submit_s"].to_numpy(dtype=np.float64)
+    if part_h is None:
+        return trace, float((np.floor(submit_s[-1] / DAY_S) + 1.0) * DAY_S)
+    begin_s, end_s = part_h[0] * S_PER_H, part_h[1] * S_PER_H
+    inside = (submit_s >= begin_s) & (submit_s < end_s)
+    if not inside.any() or end_s > np.ceil(submit_s[-1] / DAY_S) * DAY_S:
+        findings = Findings()
+        findings.add(
+            "trace_part_h",
+            f"is {part_h[0]:g} to {part_h[1]:g} h, but the trace has jobs from {submit_s[0] / S_PER_H:.1f} "
+            f"to {submit_s[-1] / S_PER_H:.1f} h",
+            "give a part that lies in the trace",
+        )
+        findings.raise_if_any("preparation of jobs")
+    record["trace_part_h"] = [float(part_h[0]), float(part_h[1])]
+    return trace[inside].assign(submit_s=submit_s[inside] - begin_s), end_s - begin_s
+
+
 def _lay(
     trace: pd.DataFrame,
+    period: float,
     duration_s: float,
     trace_start_h: float,
     rng: np.random.Generator,
     record: dict[str, object],
 ) -> pd.DataFrame:
     """Trace from `trace_start_h` on, laid again in new order until the run is full."""
-    period = (np.floor(trace["submit_s"].iloc[-1] / DAY_S) + 1.0) * DAY_S
     start_s = (trace_start_h * S_PER_H) % period
     n_tiles = int(np.ceil((duration_s + start_s) / period))
     submit = trace["submit_s"].to_numpy(dtype=np.float64)
@@ -343,6 +373,7 @@ def _check_options(
     max_job_h: float,
     max_gpus: int | None,
     trace_start_h: float,
+    trace_part_h: tuple[float, float] | None = None,
     trace_device: str | None = None,
     migratable_share: float = 1.0,
     deadline_factor: float = np.inf,
@@ -366,6 +397,16 @@ def _check_options(
         findings.add("max_job_h", f"is {max_job_h} h", "give a time above 0 h")
     if not 0.0 <= trace_start_h < np.inf:
         findings.add("trace_start_h", f"is {trace_start_h} h", "give a time of at least 0 h")
+    if trace_part_h is not None and not 0.0 <= trace_part_h[0] < trace_part_h[1] < np.inf:
+        findings.add(
+            "trace_part_h", f"is {tuple(trace_part_h)} h", "give two times from 0 h on, the later one last"
+        )
+    elif trace_part_h is not None and (trace_part_h[1] - trace_part_h[0]) % (DAY_S / S_PER_H):
+        findings.add(
+            "trace_part_h",
+            f"is {trace_part_h[1] - trace_part_h[0]:g} h long",
+            "give whole days of 24 h, so that hours of the day stay what they are when it is laid again",
+        )
     if not (fleet_scale >= 1 and fleet_scale == np.rint(fleet_scale) and fleet_scale < np.inf):
         findings.add("fleet_scale", f"is {fleet_scale}", "give a whole number of at least 1")
     if max_gpus is not None and max_gpus < 1:
