@@ -54,7 +54,12 @@ class Blocks:
         """Share of each block that lies between two times from now, (..., block). [1]"""
         low, high = self.start_h, self.start_h + self.length_h
         inside = np.minimum(end_h[..., None], high) - np.maximum(begin_h[..., None], low)
-        return np.asarray(np.maximum(inside, 0.0) / self.length_h)
+        share = np.maximum(inside, 0.0) / self.length_h
+        return np.asarray(np.where(share > _LEAST_OVERLAP, share, 0.0))
+
+
+_LEAST_OVERLAP = 1e-6
+"""Less of a block is none: coefficients of very different size leave the solver without an answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,15 +207,20 @@ def solve_plan(
     value = np.concatenate([gpus, -gpus * gpu_p_mw[options.site[option]], np.ones(n_piece)])
     shape = (n_option + n_piece,)
     every = (np.ones(n_option), (options.job, np.arange(n_option)))
-    found = linprog(
-        np.concatenate([options.cost_mwh, -pieces.value_h]),
-        A_ub=csr_array((value, (row, column)), shape=(2 * n_cell, *shape)),
-        b_ub=np.concatenate([free_gpus.ravel(), np.repeat(base_p_mw, n_block)]),
-        A_eq=csr_array(every, shape=(n_jobs, *shape)),
-        b_eq=np.ones(n_jobs),
-        bounds=np.column_stack([np.zeros(*shape), np.concatenate([np.ones(n_option), pieces.width_mw])]),
-        method="highs",
-    )
-    if found.x is None or found.status != 0:
-        raise SolverError(f"plan of {n_jobs} jobs over {n_block} blocks: {found.message}")
-    return np.asarray(found.x[:n_option], dtype=np.float64)
+    programme = {
+        "c": np.concatenate([options.cost_mwh, -pieces.value_h]),
+        "A_ub": csr_array((value, (row, column)), shape=(2 * n_cell, *shape)),
+        "b_ub": np.concatenate([free_gpus.ravel(), np.repeat(base_p_mw, n_block)]),
+        "A_eq": csr_array(every, shape=(n_jobs, *shape)),
+        "b_eq": np.ones(n_jobs),
+        "bounds": np.column_stack([np.zeros(*shape), np.concatenate([np.ones(n_option), pieces.width_mw])]),
+    }
+    for method, presolve in _ATTEMPTS:
+        found = linprog(**programme, method=method, options={"presolve": presolve})
+        if found.x is not None and found.status == 0:
+            return np.asarray(found.x[:n_option], dtype=np.float64)
+    raise SolverError(f"plan of {n_jobs} jobs over {n_block} blocks: {found.message}")
+
+
+_ATTEMPTS = (("highs", True), ("highs-ds", False), ("highs-ipm", True))
+"""Methods and whether they presolve, until one finds the optimum."""

@@ -55,8 +55,8 @@ class RecedingHorizon:
 
     name: str = "receding_horizon"
     least_job_h: float = 10.0
-    stretch_price_h: float = 4.0
-    max_stretch: float = 0.5
+    stretch_price_h: float = 1.0
+    max_stretch: float = 1.5
     min_gain: float = 0.05
     min_speed_ratio: float = 0.8
 
