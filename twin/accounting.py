@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -25,8 +26,8 @@ BALANCE_TOLERANCE = 1e-6
 KWH_PER_MWH = 1000.0
 
 
-_EQUIPMENT = ("rack_", "battery_")
-"""How the names of quantities begin that only sites with racks or batteries have."""
+_OPTIONAL = ("rack_", "battery_", "resize", "extra_")
+"""How the names of quantities begin that only runs with racks, batteries or elastic jobs have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +173,8 @@ class Score:
     deadline_misses : int
         Jobs that ended after their deadline, or had not ended when it passed.
     lost_gpu_h : float
-        GPU-hours kept from other jobs without progress: held while saving, sending and loading, reserved at
+        GPU-hours kept from other jobs without progress: held while saving, sending and loading (for moves,
+        pauses, new starts and other sizes), reserved at
         the destination meanwhile, and repeated work. [GPU-h of whichever device]
     held_gpu_h, reserved_gpu_h, repeated_gpu_h : float
         Its parts. Moves and pauses save first and repeat nothing; interruptions do. [GPU-h]
@@ -191,6 +193,13 @@ class Score:
         `compute_mwh` has charged − discharged = lost + stored in it. [MWh]
     battery_cycles : float
         Energy they gave over what they hold.
+    resizes : int
+        Changes of size of running jobs, begun, where jobs are elastic.
+    resize_gpu_h : float
+        GPU-hours held meanwhile without progress, a part of `held_gpu_h`. [GPU-h of whichever device]
+    extra_gpu_h : float
+        GPU-hours that jobs ran beyond what the same work takes at their recorded sizes; negative where they
+        were saved. [GPU-h of whichever device]
     """
 
     absorbed_mwh: float
@@ -238,11 +247,14 @@ class Score:
     battery_lost_mwh: float | None = None
     battery_stored_mwh: float | None = None
     battery_cycles: float | None = None
+    resizes: int | None = None
+    resize_gpu_h: float | None = None
+    extra_gpu_h: float | None = None
 
     def to_mapping(self) -> dict[str, float | int | dict[str, int] | None]:
-        """Return it as plain values for ``summary.json``, without racks and batteries that are not there."""
+        """Return it as plain values for ``summary.json``, without racks and the like that are not there."""
         values = asdict(self)
-        return {k: v for k, v in values.items() if v is not None or not k.startswith(_EQUIPMENT)}
+        return {k: v for k, v in values.items() if v is not None or not k.startswith(_OPTIONAL)}
 
 
 def account(
@@ -406,8 +418,14 @@ def check_record(record: SimulationRecord) -> None:
     held_h = sites["held_gpus"].sum() * record.step_h
     held_by_jobs_h = transfers["held_gpu_h"].sum() + record.pauses["held_gpu_h"].sum()
     held_by_jobs_h += jobs["restart_gpu_h"].sum()
+    if "resize_gpu_h" in jobs:
+        held_by_jobs_h += jobs["resize_gpu_h"].sum()
+        extra_h = (sites["busy_gpus"] - sites["paced_gpus"]).sum() * record.step_h
+        _check_total(
+            record, "GPU-hours beyond those of recorded sizes [GPU-h]", extra_h, jobs["extra_gpu_h"].sum()
+        )
     _check_total(
-        record, "GPU-hours held = those of moves, pauses and restarts [GPU-h]", held_h, held_by_jobs_h
+        record, "GPU-hours held = those of moves, pauses, restarts, sizes [GPU-h]", held_h, held_by_jobs_h
     )
     done = jobs["phase"] == "done"
     unfinished = jobs.loc[~done, "done_gpu_h"] > jobs.loc[~done, "work_gpu_h"] * (1 + BALANCE_TOLERANCE)
@@ -492,6 +510,7 @@ def _score(record: SimulationRecord, total: Ledger, bound_mwh: float | None) -> 
         shed_mwh=total.shed_mwh,
         dump_mwh=total.dump_mwh,
         **_equipment_score(record, total),
+        **_elastic_score(record),
     )
 
 
@@ -502,6 +521,24 @@ def _equipment_score(record: SimulationRecord, total: Ledger) -> dict[str, float
     if record.battery_mwh is not None and "battery_loss_p_mw" in record.sites:
         score["battery_cycles"] = _ratio(total.battery_discharged_mwh, float(record.battery_mwh.sum()))
     return score
+
+
+class _ElasticScore(TypedDict, total=False):
+    resizes: int
+    resize_gpu_h: float
+    extra_gpu_h: float
+
+
+def _elastic_score(record: SimulationRecord) -> _ElasticScore:
+    """Quantities of elastic jobs, where there are any."""
+    jobs = record.jobs
+    if "n_resizes" not in jobs:
+        return {}
+    return {
+        "resizes": int(jobs["n_resizes"].sum()),
+        "resize_gpu_h": float(jobs["resize_gpu_h"].sum()),
+        "extra_gpu_h": float(jobs["extra_gpu_h"].sum()),
+    }
 
 
 @dataclass(frozen=True)

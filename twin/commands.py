@@ -10,6 +10,7 @@ from twin.inputs import SimulationInputs
 from twin.pauses import begin_pauses, begin_resumes
 from twin.policies.base import CommandError, Commands, Refusals, View
 from twin.record import Recorder
+from twin.resizes import begin_resizes, set_sizes
 from twin.state import PAUSED, QUEUED, RUNNING, State
 from twin.transfers import MoveModel, begin_moves
 
@@ -39,12 +40,16 @@ def apply_commands(
     CommandError
         Naming every rule that is broken and a job that breaks it. Nothing is carried out then.
     """
-    problems = _place_problems(commands, state, inputs) + _move_problems(commands, state, inputs, view)
-    problems += _pause_problems(commands, state, inputs, view) + _hold_problems(commands, state, inputs)
-    problems += _refusal_problems(commands.refused, inputs)
+    problems = _size_problems(commands, state, inputs, view)
+    start_gpus = state.n_gpus if problems else _start_gpus(commands, state)
+    problems += _place_problems(commands, state, inputs, start_gpus)
+    problems += _move_problems(commands, state, inputs, view) + _pause_problems(commands, state, inputs, view)
+    problems += _hold_problems(commands, state, inputs) + _refusal_problems(commands.refused, inputs)
     if problems:
         raise CommandError(f"commands at {view.now_s:g} s: " + "; ".join(problems))
     state.site[commands.place_job] = commands.place_site
+    if commands.size_job.size:
+        _resize(commands, state, moves, view.now_s, log)
     if commands.move_job.size:
         begin_moves(state, moves, commands.move_job, commands.move_dest, view.now_s, log)
     if commands.pause_job.size:
@@ -54,12 +59,72 @@ def apply_commands(
     _log_refusals(commands.refused, state, view.now_s, log)
 
 
-def _place_problems(commands: Commands, state: State, inputs: SimulationInputs) -> list[str]:
+def _resize(commands: Commands, state: State, moves: MoveModel, now_s: float, log: Recorder) -> None:
+    """Change what queued jobs start on, and begin to save those that run."""
+    job, n_gpus = commands.size_job, commands.size_gpus
+    waits = state.phase[job] == QUEUED
+    set_sizes(state, moves, job[waits], n_gpus[waits])
+    if not waits.all():
+        begin_resizes(state, moves, job[~waits], n_gpus[~waits], now_s, log)
+
+
+def _start_gpus(commands: Commands, state: State) -> IntArray:
+    """GPUs of each job once the sizes asked for are given. [1]"""
+    if not commands.size_job.size:
+        return state.n_gpus
+    n_gpus = state.n_gpus.copy()
+    n_gpus[commands.size_job] = commands.size_gpus
+    return n_gpus
+
+
+def _size_problems(commands: Commands, state: State, inputs: SimulationInputs, view: View) -> list[str]:
+    job, n_gpus, table = commands.size_job, commands.size_gpus, inputs.table
+    if job.shape != n_gpus.shape:
+        return [f"size: {job.size} jobs but {n_gpus.size} numbers of GPUs"]
+    found = _row_problems("size", job, inputs)
+    if found or not job.size:
+        return found
+    phase, now = state.phase[job], state.n_gpus[job]
+    runs = phase == RUNNING
+    busy = np.isin(job, np.concatenate([commands.move_job, commands.pause_job]))
+    outside = (n_gpus < table.min_gpus[job]) | (n_gpus > table.max_gpus[job])
+    stands = ~runs & ~np.isin(job, commands.place_job)
+    wide = stands & (n_gpus > inputs.gpu_capacity[state.site[job]])
+    wider = runs & (n_gpus > now)
+    more = np.where(wider, n_gpus - now, 0)
+    wanted = _gpus_wanted(commands, state, inputs)
+    wanted += np.bincount(state.site[job], weights=more, minlength=inputs.n_sites)
+    short = wider & (wanted > view.sites.free_gpus)[state.site[job]]
+    return [
+        *_broken("size", job, ~runs & (phase != QUEUED), "neither runs nor is queued"),
+        *_broken("size", job, outside, "is not given between its min_gpus and max_gpus"),
+        *_broken("size", job, runs & (n_gpus == now), "has so many GPUs already"),
+        *_broken(
+            "size", job, busy | (runs & (state.dest[job] >= 0)), "is on the move or told to leave its GPUs"
+        ),
+        *_broken("size", job, wide, "is given more GPUs than the site has"),
+        *_broken("size", job, short, "finds too few free GPUs at its site"),
+    ]
+
+
+def _gpus_wanted(commands: Commands, state: State, inputs: SimulationInputs) -> FloatArray:
+    """Free GPUs of each site that moves and resumptions ask for, where these name jobs and sites. [1]"""
+    wanted, move, resume = np.zeros(inputs.n_sites), commands.move_job, commands.resume_job
+    if resume.size and not _row_problems("resume", resume, inputs):
+        wanted += _gpus_at(state.site[resume], resume, state, inputs)
+    if move.size and not _pair_problems("move", move, commands.move_dest, inputs):
+        wanted += _gpus_at(commands.move_dest, move, state, inputs)
+    return wanted
+
+
+def _place_problems(
+    commands: Commands, state: State, inputs: SimulationInputs, n_gpus: IntArray
+) -> list[str]:
     job, site, table = commands.place_job, commands.place_site, inputs.table
     found = _pair_problems("place", job, site, inputs)
     if found or not job.size:
         return found
-    wide = table.n_gpus[job] > inputs.gpu_capacity[site]
+    wide = n_gpus[job] > inputs.gpu_capacity[site]
     fixed = ~table.placeable[job] & (site != table.origin[job])
     bound = state.done_gpu_h[job] > 0.0
     return [
@@ -76,7 +141,7 @@ def _move_problems(commands: Commands, state: State, inputs: SimulationInputs, v
     found = _pair_problems("move", job, dest, inputs)
     if found or not job.size:
         return found
-    wanted = _gpus_at(dest, job, inputs)
+    wanted = _gpus_at(dest, job, state, inputs)
     cut_off = ~inputs.wan.at(view.now_s).reachable[state.site[job], dest] & (state.site[job] != dest)
     return [
         *_broken("move", job, state.phase[job] != RUNNING, "is not running"),
@@ -103,10 +168,7 @@ def _pause_problems(commands: Commands, state: State, inputs: SimulationInputs, 
     found = _row_problems("pause", pause, inputs) + _row_problems("resume", resume, inputs)
     if found or not (pause.size or resume.size):
         return found
-    wanted = _gpus_at(state.site[resume], resume, inputs)
-    if commands.move_job.size and not _pair_problems("move", commands.move_job, commands.move_dest, inputs):
-        wanted += _gpus_at(commands.move_dest, commands.move_job, inputs)
-    short = (wanted > view.sites.free_gpus)[state.site[resume]]
+    short = (_gpus_wanted(commands, state, inputs) > view.sites.free_gpus)[state.site[resume]]
     return [
         *_broken("pause", pause, state.phase[pause] != RUNNING, "is not running"),
         *_broken("pause", pause, ~table.pausable[pause], "may not pause"),
@@ -144,9 +206,9 @@ def _row_problems(what: str, job: IntArray, inputs: SimulationInputs) -> list[st
     return []
 
 
-def _gpus_at(site: IntArray, job: IntArray, inputs: SimulationInputs) -> FloatArray:
+def _gpus_at(site: IntArray, job: IntArray, state: State, inputs: SimulationInputs) -> FloatArray:
     """GPUs of jobs at each site."""
-    weights = inputs.table.n_gpus[job]
+    weights = state.n_gpus[job]
     return np.bincount(site, weights=weights, minlength=inputs.n_sites).astype(np.float64)
 
 

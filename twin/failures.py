@@ -16,7 +16,18 @@ from twin.inputs import S_PER_H, SimulationInputs
 from twin.migration_checkpoints import daly_interval_s, job_mtbf_s
 from twin.pauses import pause_rows
 from twin.record import Recorder
-from twin.state import LOADING, PAUSING, QUEUED, RESTARTING, RESUMING, RUNNING, SAVING, PhaseArray, State
+from twin.state import (
+    LOADING,
+    PAUSING,
+    QUEUED,
+    RESIZING,
+    RESTARTING,
+    RESUMING,
+    RUNNING,
+    SAVING,
+    PhaseArray,
+    State,
+)
 from twin.transfers import MoveModel, stop_running, transfer_rows
 
 SHORTEST_INTERVAL_S = 60.0
@@ -35,7 +46,7 @@ class Breaks:
     moves : MoveModel
         Jobs, times and speeds.
     interval_s : ndarray (job)
-        Work between two periodic checkpoints. [s]
+        Work between two periodic checkpoints, at the size that was recorded. [s]
     inputs : SimulationInputs
         The run.
     """
@@ -49,6 +60,12 @@ class Breaks:
         """Return what a run needs, None where nothing can fail."""
         return cls(moves, checkpoint_interval_s(inputs), inputs) if inputs.can_break else None
 
+    def interval_at(self, state: State, job: IntArray) -> FloatArray:
+        """Work between two periodic checkpoints of jobs at their present size. [s]"""
+        if not self.moves.table.is_elastic:
+            return np.asarray(self.interval_s[job])
+        return _interval_s(self.inputs, self.moves.table.checkpoint_gb[job], state.n_gpus[job])
+
     def next_failure_gpu_h(self, job: IntArray, n_failures: IntArray) -> FloatArray:
         """GPU-hours that jobs run from their failure of a number to the next one. [GPU-h]"""
         drawn = np.full(len(job), np.inf)
@@ -60,11 +77,15 @@ class Breaks:
 
 def checkpoint_interval_s(inputs: SimulationInputs) -> FloatArray:
     """Work of each job between two of its periodic checkpoints: as given, else the best after Daly. [s]"""
-    table, failures = inputs.table, inputs.failures
+    return _interval_s(inputs, inputs.table.checkpoint_gb, inputs.table.n_gpus)
+
+
+def _interval_s(inputs: SimulationInputs, checkpoint_gb: FloatArray, n_gpus: IntArray) -> FloatArray:
+    failures = inputs.failures
     if failures.checkpoint_interval_s is not None:
-        return np.full(table.n_jobs, failures.checkpoint_interval_s)
-    save_s = inputs.migration.save_s(table.checkpoint_gb, table.n_gpus)
-    best = daly_interval_s(save_s, job_mtbf_s(table.n_gpus, failures.planned_mtbf_gpu_h))
+        return np.full(len(n_gpus), failures.checkpoint_interval_s)
+    save_s = inputs.migration.save_s(checkpoint_gb, n_gpus)
+    best = daly_interval_s(save_s, job_mtbf_s(n_gpus, failures.planned_mtbf_gpu_h))
     return np.maximum(best, SHORTEST_INTERVAL_S)
 
 
@@ -121,13 +142,15 @@ def interrupt(
     until = np.where(phase == RUNNING, now, state.run_from_s[job])
     until = np.where(phase == SAVING, state.move_start_s[job], until)
     until = np.where(phase == PAUSING, state.pause_start_s[job], until)
+    until = np.where(phase == RESIZING, state.resize_start_s[job], until)
     ran_s = np.nan_to_num(until - state.run_from_s[job])
-    interval_s = breaks.interval_s[job]
+    interval_s = breaks.interval_at(state, job)
     unsaved_h = (ran_s - np.floor(ran_s / interval_s) * interval_s) / S_PER_H
     running = phase == RUNNING
     stop_running(state, moves, job[running], now[running])
-    repeated = unsaved_h * table.n_gpus[job]
-    lost = np.minimum(repeated * moves.speed[state.site[job]], state.done_gpu_h[job])
+    repeated = unsaved_h * state.n_gpus[job]
+    lost = unsaved_h * state.pace_gpus[job] * moves.speed[state.site[job]]
+    lost = np.minimum(lost, state.done_gpu_h[job])
     left = state.done_gpu_h[job] - lost
     state.done_gpu_h[job] = np.where(left > ROUNDING * table.work_gpu_h[job], left, 0.0)
     state.lost_gpu_h[job] += lost
@@ -135,6 +158,7 @@ def interrupt(
     _close_rows(state, moves, job, phase, now, log)
     state.phase[job] = QUEUED
     state.dest[job] = -1
+    state.new_gpus[job] = state.n_gpus[job]
     state.timer_s[job] = np.inf
     state.interrupted_s[job] = now
     state.n_interruptions[job] += 1
@@ -152,7 +176,7 @@ def _close_rows(
         log.transfers.append(never.size, **(rows | {"failed_s": now[moving]}))
     if pausing.any():
         never = np.full(int(pausing.sum()), np.nan)
-        rows = pause_rows(state, moves.table, job[pausing], resumed_s=never)
+        rows = pause_rows(state, job[pausing], resumed_s=never)
         log.pauses.append(never.size, **(rows | {"failed_s": now[pausing]}))
 
 
@@ -172,7 +196,7 @@ def begin_restarts(state: State, moves: MoveModel, job: IntArray, now_s: float, 
     log : Recorder
         Takes the events.
     """
-    load_s = moves.migration.load_s(moves.table.checkpoint_gb[job], moves.table.n_gpus[job])
+    load_s = moves.migration.load_s(moves.table.checkpoint_gb[job], state.n_gpus[job])
     state.phase[job] = RESTARTING
     state.timer_s[job] = now_s + load_s
     log.event("restart_begun", now_s, job, site=state.site[job])

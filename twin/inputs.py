@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin._arrays import BoolArray, FloatArray, IntArray
+from twin.elastic import relative_speed
 from twin.migration import BIT_PER_BYTE, KWH_PER_MWH, MigrationModel
 from twin.migration_checkpoints import DEFAULT_MTBF_GPU_H
 from twin.site_outages import SiteOutages
@@ -322,7 +323,8 @@ class JobTable:
     """Columns of the job table as read-only arrays; see `twin.workloads` for their meaning.
 
     Columns that a table may lack: `pausable` (all jobs may pause), `placeable` (jobs that may move may also
-    start elsewhere than at their origin), `memory_gb_per_gpu` (0: they fit every device), `priority` (0).
+    start elsewhere than at their origin), `memory_gb_per_gpu` (0: they fit every device), `priority` (0),
+    `min_gpus` and `max_gpus` (`n_gpus`: the job is not elastic).
     """
 
     job_id: IntArray
@@ -337,6 +339,8 @@ class JobTable:
     placeable: npt.NDArray[np.bool_]
     memory_gb_per_gpu: FloatArray
     priority: IntArray
+    min_gpus: IntArray
+    max_gpus: IntArray
 
     @property
     def n_jobs(self) -> int:
@@ -347,6 +351,16 @@ class JobTable:
     def has_priorities(self) -> bool:
         """Whether some jobs start before others that were submitted earlier."""
         return bool(np.any(self.priority != self.priority[:1]))
+
+    @cached_property
+    def is_elastic(self) -> bool:
+        """Whether some jobs may run on more or fewer GPUs than they were recorded with."""
+        return bool(np.any(self.min_gpus < self.max_gpus))
+
+    def pace_gpus(self, job: IntArray, n_gpus: IntArray) -> FloatArray:
+        """Recorded GPUs that would be as fast as so many, n0 · `relative_speed` with the batch fixed. [1]"""
+        recorded = self.n_gpus[job]
+        return np.asarray(recorded * relative_speed(n_gpus, recorded))
 
     def by_priority(self, job: IntArray) -> IntArray:
         """Put rows with higher priorities first; equal ones keep their order."""
@@ -374,6 +388,8 @@ class JobTable:
                 optional("memory_gb_per_gpu", 0.0).to_numpy(dtype=np.float64, copy=True)
             ),
             priority=_frozen(optional("priority", 0).to_numpy(dtype=np.int64, copy=True)),
+            min_gpus=_frozen(optional("min_gpus", jobs["n_gpus"]).to_numpy(dtype=np.int64, copy=True)),
+            max_gpus=_frozen(optional("max_gpus", jobs["n_gpus"]).to_numpy(dtype=np.int64, copy=True)),
         )
 
 
@@ -451,6 +467,8 @@ def _check_values(inputs: SimulationInputs, findings: Findings) -> None:
         return
     if np.any(table.work_gpu_h <= 0) or np.any(table.n_gpus < 1):
         findings.add("jobs", "a job needs work_gpu_h > 0 GPU-h and n_gpus >= 1")
+    if np.any((table.min_gpus < 1) | (table.min_gpus > table.n_gpus) | (table.n_gpus > table.max_gpus)):
+        findings.add("jobs", "an elastic job needs 1 <= min_gpus <= n_gpus <= max_gpus")
     too_wide = np.flatnonzero(table.n_gpus > inputs.gpu_capacity[table.origin])
     for job in too_wide[:5]:
         site = table.origin[job]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from twin._arrays import FloatArray
+from twin._arrays import FloatArray, IntArray
 from twin.feasibility import REFUSALS
 from twin.inputs import S_PER_H, SimulationInputs
 from twin.migration import BIT_PER_BYTE
@@ -61,12 +61,13 @@ def _job_frame(inputs: SimulationInputs, state: State) -> pd.DataFrame:
     ran_h = np.where(running, now_s - state.run_from_s, 0.0) / S_PER_H
     frame = inputs.jobs.copy().reset_index(drop=True)
     names = np.array([phase.name.lower() for phase in Phase], dtype=object)
+    more = _sizes(state, ran_h) if table.is_elastic else {}
     return frame.assign(
         phase=names[state.phase],
         site=state.site,
         first_start_s=state.first_start_s,
         end_s=state.end_s,
-        done_gpu_h=state.done_gpu_h + ran_h * table.n_gpus * speed[state.site],
+        done_gpu_h=state.done_gpu_h + ran_h * state.pace_gpus * speed[state.site],
         ideal_run_s=table.work_gpu_h / (table.n_gpus * speed[table.origin]) * S_PER_H,
         n_migrations=state.n_migrations,
         n_pauses=state.n_pauses,
@@ -74,7 +75,18 @@ def _job_frame(inputs: SimulationInputs, state: State) -> pd.DataFrame:
         lost_gpu_h=state.lost_gpu_h,
         repeated_gpu_h=state.repeated_gpu_h,
         restart_gpu_h=state.restart_gpu_h,
+        **more,
     )
+
+
+def _sizes(state: State, ran_h: FloatArray) -> dict[str, FloatArray | IntArray]:
+    """Columns of jobs that some elastic ones have; `ran_h` is the time in the present segment. [h]"""
+    return {
+        "n_resizes": state.n_resizes,
+        "resize_gpu_h": state.resize_gpu_h,
+        "extra_gpu_h": state.extra_gpu_h + ran_h * (state.n_gpus - state.pace_gpus),
+        "last_gpus": state.n_gpus,
+    }
 
 
 def _transfer_frame(inputs: SimulationInputs, state: State, log: Recorder) -> pd.DataFrame:
@@ -102,7 +114,7 @@ def _pause_frame(inputs: SimulationInputs, state: State, log: Recorder) -> pd.Da
     now_s = float(state.tick * inputs.tick_s)
     columns = log.pauses.arrays()
     under_way = np.flatnonzero(np.isin(state.phase, (PAUSING, PAUSED, RESUMING)))
-    still = pause_rows(state, inputs.table, under_way, resumed_s=np.full(under_way.size, np.nan))
+    still = pause_rows(state, under_way, resumed_s=np.full(under_way.size, np.nan))
     frame = pd.DataFrame({name: np.concatenate([values, still[name]]) for name, values in columns.items()})
     begun, paused, resume, resumed = (frame[f"{what}_s"] for what in ("begun", "paused", "resume", "resumed"))
     end = resumed.fillna(frame["failed_s"]).fillna(now_s)

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from twin._arrays import FloatArray, IntArray
-from twin.inputs import S_PER_H, JobTable
+from twin.inputs import S_PER_H
 from twin.record import Recorder
-from twin.state import PAUSED, PAUSING, RESTARTING, RESUMING, RUNNING, State
+from twin.resizes import advance_resizes
+from twin.state import PAUSED, PAUSING, RESIZING, RESTARTING, RESUMING, RUNNING, State
 from twin.transfers import MoveModel, stop_running
 
 
@@ -35,7 +36,7 @@ def begin_pauses(state: State, model: MoveModel, job: IntArray, now_s: float, lo
     stop_running(state, model, job, now_s)
     size = model.table.checkpoint_gb[job]
     state.phase[job] = PAUSING
-    state.timer_s[job] = now_s + model.migration.save_s(size, model.table.n_gpus[job])
+    state.timer_s[job] = now_s + model.migration.save_s(size, state.n_gpus[job])
     state.pause_start_s[job] = now_s
     state.paused_s[job] = np.nan
     state.resume_start_s[job] = np.nan
@@ -59,7 +60,7 @@ def begin_resumes(state: State, model: MoveModel, job: IntArray, now_s: float, l
     log : Recorder
         Takes the events.
     """
-    load_s = model.migration.load_s(model.table.checkpoint_gb[job], model.table.n_gpus[job])
+    load_s = model.migration.load_s(model.table.checkpoint_gb[job], state.n_gpus[job])
     state.phase[job] = RESUMING
     state.timer_s[job] = now_s + load_s
     state.resume_start_s[job] = now_s
@@ -69,7 +70,7 @@ def begin_resumes(state: State, model: MoveModel, job: IntArray, now_s: float, l
 def advance_pauses(
     state: State, model: MoveModel, job: IntArray, start_s: float, end_s: float, log: Recorder
 ) -> None:
-    """Bring jobs that save for a pause, or load, from the start to the end of a tick.
+    """Bring jobs that save for a pause or another size, or load, from the start to the end of a tick.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def advance_pauses(
     model : MoveModel
         Times.
     job : ndarray of int
-        Rows of the jobs that are pausing, resuming or restarting.
+        Rows of the jobs that are pausing, resuming, restarting or change their size.
     start_s, end_s : float
         The tick. [s]
     log : Recorder
@@ -86,9 +87,13 @@ def advance_pauses(
     """
     if not job.size:
         return
+    resizing = state.phase[job] >= RESIZING
+    if resizing.any():
+        advance_resizes(state, model, job[resizing], start_s, end_s, log)
+        job = job[~resizing]
     seconds = np.minimum(state.timer_s[job], end_s) - start_s
     n = len(state.loaded_gpu_s)
-    gpu_s = model.table.n_gpus[job] * seconds
+    gpu_s = state.n_gpus[job] * seconds
     state.loaded_gpu_s[:] += np.bincount(state.site[job], weights=gpu_s, minlength=n)
     again = state.phase[job] == RESTARTING
     if again.any():
@@ -110,21 +115,17 @@ def _go_on(state: State, model: MoveModel, job: IntArray, log: Recorder) -> None
     state.run_from_s[job] = state.timer_s[job]
     state.timer_s[job] = state.run_from_s[job] + model.run_s(state, job)
     log.event("resumed", state.run_from_s[job], job, site=state.site[job])
-    rows = pause_rows(state, model.table, paused, resumed_s=state.run_from_s[paused])
+    rows = pause_rows(state, paused, resumed_s=state.run_from_s[paused])
     log.pauses.append(len(paused), **rows)
 
 
-def pause_rows(
-    state: State, table: JobTable, job: IntArray, *, resumed_s: FloatArray
-) -> dict[str, npt.NDArray[np.generic]]:
+def pause_rows(state: State, job: IntArray, *, resumed_s: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
     """Return rows of the table of pauses for the present or last pause of each job.
 
     Parameters
     ----------
     state : State
         The state.
-    table : JobTable
-        The jobs.
     job : ndarray of int
         Rows of jobs.
     resumed_s : ndarray
@@ -138,7 +139,7 @@ def pause_rows(
     return {
         "job": job,
         "site": state.site[job],
-        "n_gpus": table.n_gpus[job],
+        "n_gpus": state.n_gpus[job],
         "begun_s": state.pause_start_s[job],
         "paused_s": state.paused_s[job],
         "resume_s": state.resume_start_s[job],

@@ -441,4 +441,7 @@ def make_jobs(scenario: Scenario, sites: SiteTable) -> pd.DataFrame:
         pausable_share=jobs.pausable_share,
         service_share=jobs.service_share,
         priority_shares=jobs.priority_shares,
+        elastic_share=jobs.elastic_share,
+        elastic_min_factor=jobs.elastic_min_factor,
+        elastic_max_factor=jobs.elastic_max_factor,
     )

@@ -32,6 +32,8 @@ EVENT_KINDS = (
     "failed",
     "interrupted",
     "restart_begun",
+    "resize_begun",
+    "resized",
 )
 """Kinds of events; the code in the table is the position here."""
 
@@ -84,7 +86,7 @@ SITE_VARIABLES = {
     "held_gpus": (
         "1",
         "time: mean",
-        "GPUs that hold a job which saves, sends or loads, for a move, a pause or a new start",
+        "GPUs that hold a job which saves, sends or loads, for a move, a pause, a new start or another size",
     ),
     "reserved_gpus": ("1", "time: mean", "GPUs reserved for a job on its way"),
     "progress_gpu_h": ("GPU-h", "time: sum", "work done, at the reference device"),
@@ -98,7 +100,13 @@ SITE_VARIABLES = {
 }
 """Per signal step and site: unit, cell method, meaning."""
 
-_MORE_VARIABLES = {**RACK_VARIABLES, **BATTERY_VARIABLES}
+RESIZE_VARIABLES = {
+    "paced_gpus": ("1", "time: mean", "recorded GPUs of the jobs that run that would do as much"),
+    "resizing_gpus": ("1", "time: mean", "the part of held_gpus in changes of size"),
+}
+"""The same, only where jobs are elastic."""
+
+_MORE_VARIABLES = {**RACK_VARIABLES, **BATTERY_VARIABLES, **RESIZE_VARIABLES}
 
 DISPATCH_VARIABLES = {
     "p_mw": "gen",
@@ -238,13 +246,16 @@ class SimulationRecord:
         Grid of each site.
     sites : dict of ndarray (step, site)
         See :data:`SITE_VARIABLES`; where a site has racks or a battery, also
-        :data:`twin.racks.RACK_VARIABLES` and :data:`twin.site_battery.BATTERY_VARIABLES`.
+        :data:`twin.racks.RACK_VARIABLES` and :data:`twin.site_battery.BATTERY_VARIABLES`; where jobs are
+        elastic, also :data:`RESIZE_VARIABLES`.
     grids : tuple of dict of ndarray
         Coupled dispatch per grid, named as in the dispatch Dataset; see :data:`DISPATCH_VARIABLES`.
     jobs : pandas.DataFrame
         The job table with first_start_s, end_s, site (last), done_gpu_h (useful work), ideal_run_s,
         n_migrations, n_pauses, phase; n_interruptions, lost_gpu_h (work lost by them, reference device),
         repeated_gpu_h (the same in time of the GPUs that did it), restart_gpu_h (held while loading after).
+        Where jobs are elastic, also n_resizes, resize_gpu_h (held meanwhile), extra_gpu_h (run beyond what
+        the same work takes at the recorded size `n_gpus`) and last_gpus (present or last size).
     transfers : pandas.DataFrame
         One row per checkpoint that was sent: job, source, dest, n_gpus, begun_s, saved_s, sent_s, resumed_s,
         moved_gb (all that crossed links), repeated_gb (the part sent again after a link failed), n_cuts,

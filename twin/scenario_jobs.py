@@ -84,3 +84,13 @@ class JobsSection(Section):
         default=(),
         description="Shares of jobs of priority 0, 1 and so on; the higher start first in a queue. [1]",
     )
+    elastic_share: Share = Field(
+        default=0.0,
+        description="Share of jobs that may run on more or fewer GPUs than recorded, services never. [1]",
+    )
+    elastic_min_factor: Annotated[FiniteFloat, Field(gt=0, le=1)] = Field(
+        default=0.5, description="Fewest GPUs of an elastic job over those recorded. [1]"
+    )
+    elastic_max_factor: Annotated[FiniteFloat, Field(ge=1)] = Field(
+        default=2.0, description="Most GPUs of an elastic job over those recorded. [1]"
+    )

@@ -8,8 +8,19 @@ import numba
 import numpy as np
 
 from twin._arrays import BoolArray, FloatArray, IntArray
-from twin.inputs import JobTable
-from twin.state import LOADING, PAUSING, RESTARTING, RESUMING, RUNNING, SAVING, SENDING, PhaseArray, State
+from twin.state import (
+    LOADING,
+    PAUSING,
+    RELOADING,
+    RESIZING,
+    RESTARTING,
+    RESUMING,
+    RUNNING,
+    SAVING,
+    SENDING,
+    PhaseArray,
+    State,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,11 +32,11 @@ class Usage:
     running : ndarray of int (site)
         In jobs that run.
     held : ndarray of int (site)
-        In jobs that save, send or load, for a move, a pause or a new start.
+        In jobs that save, send or load, for a move, a pause, a new start or another size.
     reserved : ndarray of int (site)
         Reserved, and empty, for jobs that are saving or sending elsewhere.
     loading : ndarray of int (site)
-        The part of `held` in jobs that load.
+        The part of `held` in jobs that load, and in those that save for another size what they will have.
     """
 
     running: IntArray
@@ -44,15 +55,13 @@ class Usage:
         return self.running + self.loading + self.reserved
 
 
-def usage(state: State, table: JobTable, active: IntArray, n_sites: int) -> Usage:
+def usage(state: State, active: IntArray, n_sites: int) -> Usage:
     """Count the GPUs in use.
 
     Parameters
     ----------
     state : State
         Present state.
-    table : JobTable
-        The jobs.
     active : ndarray of int
         Rows of the jobs that may be using GPUs.
     n_sites : int
@@ -63,12 +72,18 @@ def usage(state: State, table: JobTable, active: IntArray, n_sites: int) -> Usag
     Usage
         Per site.
     """
-    return Usage(*counted(state.phase, state.site, state.dest, table.n_gpus, active, n_sites))
+    return Usage(*counted(state.phase, state.site, state.dest, state.n_gpus, state.new_gpus, active, n_sites))
 
 
 @numba.njit(cache=True)
 def counted(
-    phase: PhaseArray, site: IntArray, dest: IntArray, n_gpus: IntArray, active: IntArray, n_sites: int
+    phase: PhaseArray,
+    site: IntArray,
+    dest: IntArray,
+    n_gpus: IntArray,
+    new_gpus: IntArray,
+    active: IntArray,
+    n_sites: int,
 ) -> IntArray:
     """GPUs of active jobs, (running, held, reserved, loading) by site: the fields of `Usage`."""
     result = np.zeros((4, n_sites), dtype=np.int64)
@@ -76,11 +91,14 @@ def counted(
         now = phase[job]
         if now == RUNNING:
             result[0, site[job]] += n_gpus[job]
-        elif now in (SAVING, SENDING, LOADING, PAUSING, RESUMING, RESTARTING):
+        elif now in (SAVING, SENDING, LOADING, PAUSING, RESUMING, RESTARTING, RELOADING):
             result[1, site[job]] += n_gpus[job]
+        elif now == RESIZING:
+            result[1, site[job]] += max(n_gpus[job], new_gpus[job])
+            result[3, site[job]] += new_gpus[job]
         if now in (SAVING, SENDING):
             result[2, dest[job]] += n_gpus[job]
-        elif now in (LOADING, RESUMING, RESTARTING):
+        elif now in (LOADING, RESUMING, RESTARTING, RELOADING):
             result[3, site[job]] += n_gpus[job]
     return result
 

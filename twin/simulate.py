@@ -15,10 +15,10 @@ from twin.failures import Breaks, begin_restarts, fail, interrupt
 from twin.inputs import S_PER_H, SimulationInputs
 from twin.outcome import make_record
 from twin.pauses import advance_pauses
-from twin.policies.base import Commands, Policy
+from twin.policies.base import Commands, Policy, View
 from twin.rack_control import Racks, off_saving_mw, with_racks
 from twin.racks import RACK_VARIABLES
-from twin.record import Recorder, SimulationRecord
+from twin.record import RESIZE_VARIABLES, Recorder, SimulationRecord
 from twin.scheduler import startable, usage
 from twin.site_battery import BATTERY_VARIABLES
 from twin.state import (
@@ -28,6 +28,7 @@ from twin.state import (
     PAUSING,
     PER_STEP,
     QUEUED,
+    RESIZING,
     RESUMING,
     RUNNING,
     SAVING,
@@ -73,7 +74,7 @@ class Simulation:
         self._table = inputs.table
         self._coupling = Coupling.of(inputs)
         self._moves = MoveModel(inputs.table, inputs.migration, inputs.wan, inputs.sites.rel_throughput)
-        self._state = initial_state(inputs.table.origin, inputs.n_sites)
+        self._state = initial_state(inputs.table.origin, inputs.n_sites, inputs.table.n_gpus)
         self._breaks = Breaks.of(inputs, self._moves)
         if self._breaks is not None:
             self._state.to_failure_gpu_h[:] = inputs.failures.drawn_gpu_h(inputs.table.n_jobs, 0)
@@ -86,6 +87,7 @@ class Simulation:
         more = (
             *(RACK_VARIABLES if self._racks is not None else ()),
             *(BATTERY_VARIABLES if self._batteries is not None else ()),
+            *(RESIZE_VARIABLES if self._table.is_elastic else ()),
         )
         self._log = Recorder(inputs.n_steps, inputs.n_sites, len(inputs.grids), more)
         self._published: Published | None = None
@@ -139,7 +141,7 @@ class Simulation:
         if racks_changed or self._has_changed(start):
             self._start_queued(start, self._decide())
         if self._racks is not None:
-            used = usage(self._state, self._table, self._active, self.inputs.n_sites)
+            used = usage(self._state, self._active, self.inputs.n_sites)
             self._racks.tend(self._state, used.total, down)
         active = self._active
         phase = self._state.phase[active]
@@ -211,6 +213,8 @@ class Simulation:
         arrived = self._n_admitted > 0 and self._table.submit_s[self._n_admitted - 1] > before
         renewed = state.tick % self.inputs.ticks_per_step == 0
         left: tuple[FloatArray, ...] = (state.end_s, state.sent_s, state.paused_s)
+        if self._table.is_elastic:
+            left = (*left, state.resize_saved_s)
         if self._breaks is not None:
             left = (*left, state.interrupted_s)
             arrived = arrived or self._sites_changed()
@@ -248,24 +252,30 @@ class Simulation:
         commands = self.policy.decide(view)
         apply_commands(commands, self._state, self._moves, self.inputs, view, self._log)
         if self._racks is not None:
-            self._claim(self._racks, commands, view.now_s)
+            self._claim(self._racks, commands, view)
         return commands.hold_job
 
-    def _claim(self, racks: Racks, commands: Commands, now: float) -> None:
-        """Let jobs that move or resume wait for the racks they need where they go."""
+    def _claim(self, racks: Racks, commands: Commands, view: View) -> None:
+        """Let jobs that move, resume or become wider wait for the racks they need where they go."""
         state, moved, resumed = self._state, commands.move_job, commands.resume_job
-        job = np.concatenate([moved, resumed])
+        wider = commands.size_job[state.phase[commands.size_job] == RESIZING]
+        wider = wider[state.new_gpus[wider] > state.n_gpus[wider]]
+        job = np.concatenate([moved, resumed, wider])
         if not job.size:
             return
-        used = usage(state, self._table, self._active, self.inputs.n_sites).total
-        wait_s = racks.claim(state, job, self._table.n_gpus[job], used)
-        state.ready_s[moved] = now + wait_s[: moved.size]
-        state.timer_s[resumed] += wait_s[moved.size :]
+        used = usage(state, self._active, self.inputs.n_sites).total
+        more = state.n_gpus[job]
+        more[job.size - wider.size :] = (state.new_gpus - state.n_gpus)[wider]
+        wait_s = racks.claim(state, job, more, used)
+        n_resumed = moved.size + resumed.size
+        state.ready_s[moved] = view.now_s + wait_s[: moved.size]
+        state.timer_s[resumed] += wait_s[moved.size : n_resumed]
+        state.ready_s[wider] = view.now_s + wait_s[n_resumed:]
 
     def _publish(self) -> None:
         """Solve the grids with the present draw and publish what follows."""
         step, active = self._step, self._active
-        used = usage(self._state, self._table, active, self.inputs.n_sites)
+        used = usage(self._state, active, self.inputs.n_sites)
         load = site_load_mw(self.inputs, step, used.running, used.held)
         if self._racks is not None:
             load = load - off_saving_mw(self.inputs, step, self._racks.off_gpus(self._state))
@@ -291,16 +301,16 @@ class Simulation:
         if not queued.size:
             return
         queued = table.by_priority(queued)
-        used = usage(state, table, active, self.inputs.n_sites).total
+        used = usage(state, active, self.inputs.n_sites).total
         free = self.inputs.gpu_capacity - used
         if self.inputs.down is not None:
             used, free = (np.where(self.inputs.down[state.tick], 0, n) for n in (used, free))
         waited = now - table.submit_s[queued]
         go = startable(
-            state.site[queued], table.n_gpus[queued], waited, free, self.inputs.backfill_patience_s
+            state.site[queued], state.n_gpus[queued], waited, free, self.inputs.backfill_patience_s
         )
         if self._racks is not None:
-            go = self._racks.let_start(state, state.site[queued], table.n_gpus[queued], go, used)
+            go = self._racks.let_start(state, state.site[queued], state.n_gpus[queued], go, used)
         job = queued[go]
         first: FloatArray | float = now
         if self._breaks is not None:
@@ -319,8 +329,11 @@ class Simulation:
         state = self._state
         job = active[state.phase[active] == RUNNING]
         seconds = np.minimum(state.timer_s[job], end) - np.maximum(state.run_from_s[job], start)
-        weights = self._table.n_gpus[job] * seconds
+        weights = state.n_gpus[job] * seconds
         state.busy_gpu_s[:] += np.bincount(state.site[job], weights=weights, minlength=self.inputs.n_sites)
+        if self._table.is_elastic:
+            paced = state.pace_gpus[job] * seconds
+            state.paced_gpu_s[:] += np.bincount(state.site[job], weights=paced, minlength=self.inputs.n_sites)
         done = job[state.timer_s[job] <= end]
         if done.size and self._breaks is not None:
             done = fail(state, self._breaks, done, self._log)
@@ -328,6 +341,9 @@ class Simulation:
             return
         state.phase[done] = DONE
         state.end_s[done] = state.timer_s[done]
+        if self._table.is_elastic:
+            ran_h = (state.end_s[done] - state.run_from_s[done]) / S_PER_H
+            state.extra_gpu_h[done] += ran_h * (state.n_gpus[done] - state.pace_gpus[done])
         state.done_gpu_h[done] = self._table.work_gpu_h[done]
         self._active = active[state.phase[active] != DONE]
         self._log.event("finished", state.end_s[done], done, site=state.site[done])
@@ -335,12 +351,13 @@ class Simulation:
     def _settle(self, step: int) -> None:
         """Close a signal step: record what sites and links did in it."""
         state, inputs = self._state, self.inputs
+        worked_gpu_s = state.paced_gpu_s if self._table.is_elastic else state.busy_gpu_s
         self._log.at_step(
             step,
             busy_gpus=state.busy_gpu_s / inputs.signal_step_s,
             held_gpus=state.loaded_gpu_s / inputs.signal_step_s,
             reserved_gpus=state.reserved_gpu_s / inputs.signal_step_s,
-            progress_gpu_h=state.busy_gpu_s * inputs.sites.rel_throughput / S_PER_H,
+            progress_gpu_h=worked_gpu_s * inputs.sites.rel_throughput / S_PER_H,
             wan_gb=state.wan_gb,
         )
         if self._racks is not None:
@@ -348,6 +365,12 @@ class Simulation:
         if self._batteries is not None:
             stored_mwh = self._log.sites["battery_stored_mwh"][step]
             self._log.at_step(step, **self._batteries.of_step(state, stored_mwh))
+        if self._table.is_elastic:
+            self._log.at_step(
+                step,
+                paced_gpus=state.paced_gpu_s / inputs.signal_step_s,
+                resizing_gpus=state.resizing_gpu_s / inputs.signal_step_s,
+            )
         for name in PER_STEP:
             getattr(state, name)[:] = 0.0
 

@@ -19,7 +19,8 @@ class Phase(IntEnum):
     """What a job is doing; a job goes through the phases in order, migrating any number of times.
 
     ``RUNNING -> SAVING -> SENDING -> LOADING -> RUNNING`` is one migration,
-    ``RUNNING -> PAUSING -> PAUSED -> RESUMING -> RUNNING`` one pause in place. An interruption takes a
+    ``RUNNING -> PAUSING -> PAUSED -> RESUMING -> RUNNING`` one pause in place, ``RUNNING -> RESIZING ->
+    RELOADING -> RUNNING`` (saving, loading) a change to another number of GPUs. An interruption takes a
     job from any phase in which it has GPUs to QUEUED, but for SENDING; with a
     checkpoint it goes on by ``RESTARTING -> RUNNING``.
     """
@@ -34,12 +35,25 @@ class Phase(IntEnum):
     PAUSED = 7
     RESUMING = 8
     RESTARTING = 9
-    DONE = 10
+    RESIZING = 10
+    RELOADING = 11
+    DONE = 12
 
 
-QUEUED, RUNNING, SAVING, SENDING, LOADING, PAUSING, PAUSED, RESUMING, RESTARTING, DONE = (
-    np.int8(phase) for phase in Phase if phase is not Phase.WAITING
-)
+(
+    QUEUED,
+    RUNNING,
+    SAVING,
+    SENDING,
+    LOADING,
+    PAUSING,
+    PAUSED,
+    RESUMING,
+    RESTARTING,
+    RESIZING,
+    RELOADING,
+    DONE,
+) = (np.int8(phase) for phase in Phase if phase is not Phase.WAITING)
 """The phases as numbers of the array's type, for comparisons in every tick."""
 
 WAITING = np.int8(Phase.WAITING)
@@ -47,6 +61,8 @@ WAITING = np.int8(Phase.WAITING)
 
 PER_STEP = (
     "busy_gpu_s",
+    "paced_gpu_s",
+    "resizing_gpu_s",
     "loaded_gpu_s",
     "reserved_gpu_s",
     "wan_gb",
@@ -79,8 +95,26 @@ class State:
         Where GPUs are reserved for it while it is saving or sending, else -1.
     timer_s : ndarray (job)
         Time at which the present phase ends if nothing interferes: the end of the run or its next failure
-        (RUNNING), the end of saving (SAVING, PAUSING), of loading (LOADING, RESUMING, RESTARTING); in
+        (RUNNING), the end of saving (SAVING, PAUSING, RESIZING), of loading (LOADING, RESUMING, RESTARTING,
+        RELOADING); in
         SENDING the time of the first byte, or of the next attempt to connect. Infinite otherwise. [s]
+    n_gpus : ndarray of int (job)
+        GPUs it has, or would start on; more or fewer than recorded for elastic jobs only. While it is
+        RESIZING, those it had before. [1]
+    pace_gpus : ndarray (job)
+        Recorded GPUs that would be as fast, n0 · `twin.elastic.relative_speed`. [1]
+    new_gpus : ndarray of int (job)
+        GPUs that a job in RESIZING will have; it holds the larger of both numbers. [1]
+    resize_start_s, resize_saved_s : ndarray (job)
+        When the present or last change of size began, and when it had saved and left the GPUs it no longer
+        needs; NaN before. [s]
+    n_resizes : ndarray of int (job)
+        Changes of size begun while it ran.
+    resize_gpu_h : ndarray (job)
+        GPU-hours held meanwhile. [GPU-h of whichever device]
+    extra_gpu_h : ndarray (job)
+        GPU-hours that it ran before the present segment beyond those the same work takes at its recorded
+        size; negative where they are fewer. [GPU-h of whichever device]
     run_from_s : ndarray (job)
         Start of the present run segment. [s]
     done_gpu_h : ndarray (job)
@@ -123,12 +157,16 @@ class State:
     restart_gpu_h : ndarray (job)
         GPU-hours held while loading after interruptions. [GPU-h of whichever device]
     ready_s : ndarray (job)
-        When the devices reserved for the present or last move are ready, 0 where they were at once. [s]
+        When the devices reserved for the present or last move or change of size are ready, 0 where they were
+        at once. [s]
     last_refusal : ndarray of int (job)
         Code of the refusal last written to the audit, -1 if none since the last move.
     busy_gpu_s, loaded_gpu_s, reserved_gpu_s : ndarray (site)
         GPU-seconds of the present signal step: running; holding a job without progress (saving, sending,
         loading, also for a pause); reserved and empty. [GPU s]
+    paced_gpu_s, resizing_gpu_s : ndarray (site)
+        Where jobs are elastic, GPU-seconds in which the recorded GPUs of jobs would have done the work of
+        `busy_gpu_s`, and the part of `loaded_gpu_s` in changes of size. [GPU s]
     wan_gb : ndarray (site)
         Bytes of the present signal step whose transport energy is drawn at the site (half of what it sends
         and half of what it receives). [GB]
@@ -156,6 +194,14 @@ class State:
     source: IntArray
     dest: IntArray
     timer_s: FloatArray
+    n_gpus: IntArray
+    pace_gpus: FloatArray
+    new_gpus: IntArray
+    resize_start_s: FloatArray
+    resize_saved_s: FloatArray
+    n_resizes: IntArray
+    resize_gpu_h: FloatArray
+    extra_gpu_h: FloatArray
     run_from_s: FloatArray
     done_gpu_h: FloatArray
     left_gb: FloatArray
@@ -184,6 +230,8 @@ class State:
     ready_s: FloatArray
     last_refusal: IntArray
     busy_gpu_s: FloatArray
+    paced_gpu_s: FloatArray
+    resizing_gpu_s: FloatArray
     loaded_gpu_s: FloatArray
     reserved_gpu_s: FloatArray
     wan_gb: FloatArray
@@ -230,7 +278,7 @@ class State:
         return new
 
 
-def initial_state(origin: IntArray, n_sites: int) -> State:
+def initial_state(origin: IntArray, n_sites: int, n_gpus: IntArray | None = None) -> State:
     """Return the state before the first tick: every job waits, nothing is drawn.
 
     Parameters
@@ -239,6 +287,8 @@ def initial_state(origin: IntArray, n_sites: int) -> State:
         Site at which each job is submitted.
     n_sites : int
         Number of sites.
+    n_gpus : ndarray of int (job), optional
+        GPUs that each job was recorded with; 1 where None. [1]
 
     Returns
     -------
@@ -247,6 +297,7 @@ def initial_state(origin: IntArray, n_sites: int) -> State:
     """
     n = len(origin)
     nan, zero = np.full(n, np.nan), np.zeros(n)
+    recorded = np.ones(n, dtype=np.int64) if n_gpus is None else np.array(n_gpus, dtype=np.int64)
     return State(
         tick=0,
         phase=np.zeros(n, dtype=np.int8),
@@ -254,6 +305,14 @@ def initial_state(origin: IntArray, n_sites: int) -> State:
         source=np.full(n, -1, dtype=np.int64),
         dest=np.full(n, -1, dtype=np.int64),
         timer_s=np.full(n, np.inf),
+        n_gpus=recorded,
+        pace_gpus=recorded.astype(np.float64),
+        new_gpus=recorded.copy(),
+        resize_start_s=nan.copy(),
+        resize_saved_s=nan.copy(),
+        n_resizes=np.zeros(n, dtype=np.int64),
+        resize_gpu_h=zero.copy(),
+        extra_gpu_h=zero.copy(),
         run_from_s=nan.copy(),
         done_gpu_h=zero.copy(),
         left_gb=zero.copy(),
@@ -282,6 +341,8 @@ def initial_state(origin: IntArray, n_sites: int) -> State:
         ready_s=zero.copy(),
         last_refusal=np.full(n, -1, dtype=np.int64),
         busy_gpu_s=np.zeros(n_sites),
+        paced_gpu_s=np.zeros(n_sites),
+        resizing_gpu_s=np.zeros(n_sites),
         loaded_gpu_s=np.zeros(n_sites),
         reserved_gpu_s=np.zeros(n_sites),
         wan_gb=np.zeros(n_sites),

@@ -56,12 +56,12 @@ class MoveModel:
 
     def failure_s(self, state: State, job: IntArray) -> FloatArray:
         """Time from the start of each job's segment to its next failure, inf for never. [s]"""
-        return np.asarray(state.to_failure_gpu_h[job] / self.table.n_gpus[job] * S_PER_H)
+        return np.asarray(state.to_failure_gpu_h[job] / state.n_gpus[job] * S_PER_H)
 
     def work_s(self, state: State, job: IntArray) -> FloatArray:
         """Time each job needs at its present site for the work it had left when its segment began. [s]"""
         left = self.table.work_gpu_h[job] - state.done_gpu_h[job]
-        return left / (self.table.n_gpus[job] * self.speed[state.site[job]]) * S_PER_H
+        return left / (state.pace_gpus[job] * self.speed[state.site[job]]) * S_PER_H
 
 
 def begin_moves(
@@ -88,7 +88,7 @@ def begin_moves(
     state.dest[job] = dest
     size, payload = model.table.checkpoint_gb[job], model.payload_gb(job)
     state.left_gb[job] = payload
-    state.timer_s[job] = now_s + model.migration.save_s(size, model.table.n_gpus[job])
+    state.timer_s[job] = now_s + model.migration.save_s(size, state.n_gpus[job])
     state.move_start_s[job] = now_s
     state.saved_s[job] = np.nan
     state.sent_s[job] = np.nan
@@ -105,8 +105,10 @@ def begin_moves(
 def stop_running(state: State, model: MoveModel, job: IntArray, now_s: float | FloatArray) -> None:
     """Book the work of the present run segment of jobs that stop now. [s]"""
     ran_h = (now_s - state.run_from_s[job]) / S_PER_H
-    state.done_gpu_h[job] += ran_h * model.table.n_gpus[job] * model.speed[state.site[job]]
-    state.to_failure_gpu_h[job] -= ran_h * model.table.n_gpus[job]
+    n_gpus, pace = state.n_gpus[job], state.pace_gpus[job]
+    state.done_gpu_h[job] += ran_h * pace * model.speed[state.site[job]]
+    state.extra_gpu_h[job] += ran_h * (n_gpus - pace)
+    state.to_failure_gpu_h[job] -= ran_h * n_gpus
 
 
 def advance_moves(
@@ -153,7 +155,7 @@ def advance_moves(
             timers[timers > now].min(initial=np.inf),
             model.wan.next_change_s(now),
         )
-        _hold(state, model.table, moving, until - now, down)
+        _hold(state, moving, until - now, down)
         _send(state, sending, rate_gb_per_s * (until - now), last_byte <= until)
         now = until
 
@@ -247,7 +249,7 @@ def _arrive(state: State, model: MoveModel, job: IntArray, now: float, log: Reco
     state.sent_s[job] = now
     state.phase[job] = LOADING
     begin_s = np.maximum(now, state.ready_s[job])
-    state.timer_s[job] = begin_s + model.migration.load_s(size, model.table.n_gpus[job])
+    state.timer_s[job] = begin_s + model.migration.load_s(size, state.n_gpus[job])
     log.event("sent", now, job, site=state.source[job], dest=state.site[job], value=model.payload_gb(job))
 
 
@@ -267,7 +269,7 @@ def transfer_rows(
         "job": job,
         "source": state.source[job],
         "dest": np.where(state.dest[job] >= 0, state.dest[job], state.site[job]),
-        "n_gpus": model.table.n_gpus[job],
+        "n_gpus": state.n_gpus[job],
         "begun_s": state.move_start_s[job],
         "saved_s": state.saved_s[job],
         "sent_s": state.sent_s[job],
@@ -280,9 +282,9 @@ def transfer_rows(
     }
 
 
-def _hold(state: State, table: JobTable, moving: IntArray, seconds: float, down: BoolArray | None) -> None:
+def _hold(state: State, moving: IntArray, seconds: float, down: BoolArray | None) -> None:
     """Count GPU-seconds that are held and reserved; those held at a site that is down do not count."""
-    n, gpu_s = len(state.loaded_gpu_s), table.n_gpus[moving] * seconds
+    n, gpu_s = len(state.loaded_gpu_s), state.n_gpus[moving] * seconds
     held = gpu_s
     if down is not None:
         dark = down[state.site[moving]]

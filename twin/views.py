@@ -159,7 +159,7 @@ def make_view(
         sites=_site_view(
             inputs,
             published,
-            usage(state, inputs.table, active, inputs.n_sites),
+            usage(state, active, inputs.n_sites),
             None if inputs.down is None else inputs.down[state.tick],
             None if racks is None else _RackView.of(racks, state),
         ),
@@ -247,6 +247,10 @@ _NO_JOBS = JobView(
     priority=_NO_ROWS,
     came_from=_NO_ROWS,
     settled_s=_NO_VALUES,
+    min_gpus=_NO_ROWS,
+    max_gpus=_NO_ROWS,
+    recorded_gpus=_NO_ROWS,
+    pace_gpus=_NO_VALUES,
 )
 
 
@@ -255,7 +259,11 @@ def _job_view(inputs: SimulationInputs, state: State, job: IntArray, now_s: floa
         return _NO_JOBS
     table, site = inputs.table, state.site[job]
     ran_h = np.where(state.phase[job] == RUNNING, now_s - state.run_from_s[job], 0.0) / S_PER_H
-    done = state.done_gpu_h[job] + ran_h * table.n_gpus[job] * inputs.sites.rel_throughput[site]
+    n_gpus, pace = state.n_gpus[job], state.pace_gpus[job]
+    done = state.done_gpu_h[job] + ran_h * pace * inputs.sites.rel_throughput[site]
+    least = most = recorded = n_gpus
+    if table.is_elastic:
+        least, most, recorded = table.min_gpus[job], table.max_gpus[job], table.n_gpus[job]
     origin, placeable = table.origin[job], table.placeable[job]
     if inputs.can_break and state.phase[job[0]] == QUEUED:
         bound = done > 0.0
@@ -264,7 +272,7 @@ def _job_view(inputs: SimulationInputs, state: State, job: IntArray, now_s: floa
         job=job,
         site=site,
         origin=origin,
-        n_gpus=table.n_gpus[job],
+        n_gpus=n_gpus,
         remaining_gpu_h=np.maximum(table.work_gpu_h[job] - done, 0.0),
         checkpoint_gb=table.checkpoint_gb[job],
         deadline_s=table.deadline_s[job],
@@ -277,12 +285,16 @@ def _job_view(inputs: SimulationInputs, state: State, job: IntArray, now_s: floa
         priority=table.priority[job],
         came_from=state.source[job],
         settled_s=_settled_s(state, job),
+        min_gpus=least,
+        max_gpus=most,
+        recorded_gpus=recorded,
+        pace_gpus=pace,
     )
 
 
 def _settled_s(state: State, job: IntArray) -> FloatArray:
-    """When jobs went on after their last move or pause, or had saved for the present one. [s]"""
-    changed = state.n_migrations[job] + state.n_pauses[job] > 0
+    """When jobs went on after their last move, pause or change of size, or had saved for the pause. [s]"""
+    changed = state.n_migrations[job] + state.n_pauses[job] + state.n_resizes[job] > 0
     since = state.paused_s if state.phase[job[0]] == PAUSED else state.run_from_s
     return np.where(changed, since[job], -np.inf)
 

@@ -154,7 +154,7 @@ def test_whatever_pauses_no_gpu_is_used_twice_and_no_work_is_lost(inputs: Simula
         simulation.step()
         state = simulation.state
         active = np.flatnonzero((state.phase > Phase.QUEUED) & (state.phase < Phase.DONE))
-        assert np.all(usage(state, table, active, inputs.n_sites).total <= inputs.gpu_capacity)
+        assert np.all(usage(state, active, inputs.n_sites).total <= inputs.gpu_capacity)
         assert np.all(state.done_gpu_h <= table.work_gpu_h * (1 + 1e-12))
         paused = state.phase == Phase.PAUSED
         assert np.all(np.isfinite(state.paused_s[paused]))

@@ -180,7 +180,7 @@ def test_racks_devices_jobs_and_energy_add_up_in_every_tick(
         counts = (state.racks_on, *state.racks_starting, *state.racks_stopping)
         assert all(np.all(count >= 0) for count in counts)
         assert np.all(sum(counts) <= racks.n_racks)
-        used = usage(state, inputs.table, np.flatnonzero(state.phase < Phase.DONE), 3)
+        used = usage(state, np.flatnonzero(state.phase < Phase.DONE), 3)
         assert np.all((used.running <= racks.ready_gpus(state))[has])
         down = np.zeros(3, dtype=bool) if inputs.down is None else inputs.down[state.tick - 1]
         # What holds a job draws: it is in a rack that is on, starts or stops.

@@ -80,7 +80,7 @@ def test_free_gpus_elsewhere_are_used_by_the_policy_that_places() -> None:
 def assert_each_gpu_and_job_is_once(state: State, inputs: SimulationInputs) -> None:
     """No GPU is used twice, and jobs on their way, and they alone, have another site before them."""
     active = np.flatnonzero((state.phase > Phase.QUEUED) & (state.phase < Phase.DONE))
-    assert np.all(usage(state, inputs.table, active, inputs.n_sites).total <= inputs.gpu_capacity)
+    assert np.all(usage(state, active, inputs.n_sites).total <= inputs.gpu_capacity)
     on_the_way = np.isin(state.phase, (Phase.SAVING, Phase.SENDING))
     np.testing.assert_array_equal(state.dest >= 0, on_the_way)
     assert np.all(state.dest[on_the_way] != state.site[on_the_way])

@@ -66,6 +66,10 @@ def one_site_view(outlook: list[float], *, checkpoint_gb: float, left_h: float =
         priority=row,
         came_from=row - 1,
         settled_s=one * -np.inf,
+        min_gpus=row + 8,
+        max_gpus=row + 8,
+        recorded_gpus=row + 8,
+        pace_gpus=one * 8.0,
     )
     none = JobView(**{name: values[:0] for name, values in vars(job).items()})
     return replace(view, renewed=True, sites=sites, queued=none, running=job, paused=none)

@@ -96,7 +96,7 @@ class JobView:
     origin : ndarray of int
         Where it was submitted; of a queued job that was interrupted, the site that has its checkpoint.
     n_gpus : ndarray of int
-        GPUs it needs.
+        GPUs it has, or would start on now.
     remaining_gpu_h : ndarray
         Work left. [GPU-h at the reference device]
     checkpoint_gb : ndarray
@@ -121,8 +121,14 @@ class JobView:
     came_from : ndarray of int
         Where its last move began; -1 before the first.
     settled_s : ndarray
-        When it went on after its last move or pause, of paused jobs when they had saved; -inf before the
-        first. [s]
+        When it went on after its last move, pause or change of size, of paused jobs when they had saved;
+        -inf before the first. [s]
+    min_gpus, max_gpus : ndarray of int
+        Fewest and most GPUs that it may have; `n_gpus` unless it is elastic.
+    recorded_gpus : ndarray of int
+        GPUs that its work was recorded with, between them.
+    pace_gpus : ndarray
+        Recorded GPUs that would be as fast as those it has: work per hour, over the speed of the site.
     """
 
     job: IntArray
@@ -141,6 +147,10 @@ class JobView:
     priority: IntArray
     came_from: IntArray
     settled_s: FloatArray
+    min_gpus: IntArray
+    max_gpus: IntArray
+    recorded_gpus: IntArray
+    pace_gpus: FloatArray
 
     def __len__(self) -> int:
         return len(self.job)
@@ -255,6 +265,11 @@ class Commands:
         resumptions of this tick.
     hold_job : ndarray of int
         Queued jobs that do not start at this tick even if GPUs are free; others may pass them.
+    size_job, size_gpus : ndarray of int
+        Elastic jobs and the GPUs each is to have, from its `min_gpus` to its `max_gpus`. A running one saves
+        and loads where it is; GPUs that it gets must be free, counting moves, resumptions and all changes of
+        this tick, and it is neither moved nor paused at the same time. A queued one starts on so many, at no
+        cost, wherever it is placed.
     """
 
     place_job: IntArray = field(default_factory=_no_jobs)
@@ -265,6 +280,8 @@ class Commands:
     pause_job: IntArray = field(default_factory=_no_jobs)
     resume_job: IntArray = field(default_factory=_no_jobs)
     hold_job: IntArray = field(default_factory=_no_jobs)
+    size_job: IntArray = field(default_factory=_no_jobs)
+    size_gpus: IntArray = field(default_factory=_no_jobs)
 
 
 class Policy(Protocol):

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 import numpy as np
 
 from twin._arrays import FloatArray, IntArray
+from twin.elastic import relative_speed
 from twin.feasibility import REFUSALS
 from twin.migration import MigrationModel
 from twin.policies.base import Commands, JobView, Policy, SiteView, View
@@ -27,7 +28,9 @@ def check_policy(policy: Policy, *, seed: int = 0) -> None:
     placed, and only where they may run; only running, migratable jobs are moved, to another site that can be
     reached, into GPUs that are free together and have memory enough, and only when signals are renewed; only
     running, pausable jobs are paused, and only when signals are renewed; only paused jobs are resumed, into
-    GPUs that are free; only queued jobs are held back; no job is named twice but one placed and held;
+    GPUs that are free; only queued jobs are held back; only elastic jobs that are queued or run, and neither
+    move nor pause, get another number of GPUs, from the range of each and from free ones, running ones only
+    when signals are renewed; no job is named twice but one placed and held, or placed and sized;
     refusals have a reason and a finite margin below zero or an unbounded one.
 
     Parameters
@@ -128,6 +131,11 @@ def _random_jobs(
     n_gpus = np.minimum(rng.choice([1, 2, 4, 8, 16, 32], n_jobs), capacity[origin])
     left_h = rng.uniform(0.0, 60.0, n_jobs)
     need_gb = np.minimum(own.choice([0.0, 10.0, 30.0, 60.0], n_jobs), memory_gb[origin])
+    elastic = rng.spawn(1)[0]
+    is_elastic = elastic.random(n_jobs) < 0.5
+    recorded = np.maximum(np.where(is_elastic, n_gpus * elastic.choice([0.5, 1.0, 2.0], n_jobs), n_gpus), 1)
+    recorded = recorded.astype(np.int64)
+    least, most = np.minimum(n_gpus, recorded), np.maximum(n_gpus, recorded)
     return JobView(
         job=np.arange(first, first + n_jobs),
         site=origin.copy(),
@@ -145,6 +153,10 @@ def _random_jobs(
         priority=own.integers(0, 3, n_jobs),
         came_from=own.integers(-1, len(capacity), n_jobs),
         settled_s=own.choice([-np.inf, 0.0, 0.999e6], n_jobs),
+        min_gpus=np.where(is_elastic, np.maximum(least // 2, 1), least),
+        max_gpus=np.where(is_elastic, 2 * most, most),
+        recorded_gpus=recorded,
+        pace_gpus=recorded * relative_speed(n_gpus, recorded),
     )
 
 
@@ -157,13 +169,14 @@ def _problems(commands: Commands, view: View) -> Iterator[str]:
     move = _positions(view.running, commands.move_job)
     if np.any(place < 0):
         yield "a job that is not queued is placed"
-    elif np.any(view.queued.n_gpus[place] > sites.gpu_capacity[commands.place_site]):
+    elif np.any(_start_gpus(commands, view)[place] > sites.gpu_capacity[commands.place_site]):
         yield "a job is placed where it does not fit"
     elif not np.all(fits_memory(view.queued, sites)[place, commands.place_site]):
         yield "a job is placed where the memory of a device is too small for it"
     elif np.any(~view.queued.placeable[place] & (commands.place_site != view.queued.origin[place])):
         yield "a job that may only run at its origin is placed elsewhere"
     yield from _pause_problems(commands, view)
+    yield from _size_problems(commands, view)
     if np.any(move < 0):
         yield "a job that is not running is moved"
         return
@@ -212,6 +225,52 @@ def _pause_problems(commands: Commands, view: View) -> Iterator[str]:
     )
     if np.any((wanted > view.sites.free_gpus)[view.paused.site[resume]]):
         yield "jobs are resumed into more GPUs than are free"
+
+
+def _start_gpus(commands: Commands, view: View) -> IntArray:
+    """GPUs of the queued jobs once the sizes asked for are given, as far as these are jobs."""
+    n_gpus = view.queued.n_gpus.copy()
+    row = _positions(view.queued, commands.size_job)
+    if commands.size_gpus.shape == row.shape:
+        n_gpus[row[row >= 0]] = commands.size_gpus[row >= 0]
+    return n_gpus
+
+
+def _size_problems(commands: Commands, view: View) -> Iterator[str]:
+    job, n_gpus = commands.size_job, commands.size_gpus
+    if job.shape != n_gpus.shape or np.unique(job).size != job.size:
+        yield "a job gets two sizes, or none"
+        return
+    for jobs in (view.running, view.queued):
+        row = _positions(jobs, job)
+        given, row = n_gpus[row >= 0], row[row >= 0]
+        if np.any((given < jobs.min_gpus[row]) | (given > jobs.max_gpus[row])):
+            yield "a job gets fewer or more GPUs than it may have"
+    run, move, resume = (
+        _positions(jobs, rows)
+        for jobs, rows in (
+            (view.running, job),
+            (view.running, commands.move_job),
+            (view.paused, commands.resume_job),
+        )
+    )
+    if np.any((run < 0) & (_positions(view.queued, job) < 0)):
+        yield "a job that neither runs nor is queued gets another size"
+    if np.any(np.isin(job, np.concatenate([commands.move_job, commands.pause_job]))):
+        yield "a job that moves or pauses gets another size"
+    given, run = n_gpus[run >= 0], run[run >= 0]
+    more = given - view.running.n_gpus[run]
+    if run.size and not view.renewed:
+        yield "running jobs get another size between signals"
+    if np.any(more == 0):
+        yield "a running job gets the size that it has"
+    if np.any(move < 0) or np.any(resume < 0):
+        return
+    site = np.concatenate([view.running.site[run], commands.move_dest, view.paused.site[resume]])
+    weights = np.concatenate([np.maximum(more, 0), view.running.n_gpus[move], view.paused.n_gpus[resume]])
+    wanted = np.bincount(site, weights=weights, minlength=view.sites.n_sites)
+    if np.any((wanted > view.sites.free_gpus)[view.running.site[run[more > 0]]]):
+        yield "jobs become wider than GPUs are free"
 
 
 def _positions(jobs: JobView, rows: IntArray) -> IntArray:

@@ -56,6 +56,13 @@ EQUIPMENT_METRICS: dict[str, tuple[str, str]] = {
 }
 """Further rows, where sites have racks or batteries."""
 
+ELASTIC_METRICS: dict[str, tuple[str, str]] = {
+    "resizes": ("changes of size of running jobs", "number0"),
+    "resize_gpu_h": ("GPU-hours lost to changes of size", "number0"),
+    "extra_gpu_h": ("GPU-hours beyond those at recorded sizes", "number0"),
+}
+"""Further rows, where jobs are elastic."""
+
 
 @dataclass(frozen=True)
 class TextTable:
@@ -72,7 +79,7 @@ def policy_table(readout: Readout) -> TextTable:
     currency = next((str(readout.baseline(g).attrs.get("currency", "")) for g in readout.grids), "")
     rows = [
         (name.format(currency=currency), *(written(readout.value(p, key), style) for p in readout.policies))
-        for key, (name, style) in (METRICS | EQUIPMENT_METRICS).items()
+        for key, (name, style) in (METRICS | EQUIPMENT_METRICS | ELASTIC_METRICS).items()
         if key in METRICS or any(key in readout.of_policy(p) for p in readout.policies)
     ]
     return TextTable(

@@ -1,4 +1,4 @@
-"""What jobs may do: move, pause, start elsewhere than where they were submitted, start before others."""
+"""What jobs may do: move, pause, change their size, start elsewhere than at their origin or before others."""
 
 from __future__ import annotations
 
@@ -54,3 +54,49 @@ def draw_kinds(
         edges = np.cumsum(priority_shares)[:-1]
         columns["priority"] = np.searchsorted(edges, priority_rng.random(n_jobs), side="right")
     return columns
+
+
+def draw_elastic(
+    n_gpus: IntArray,
+    rng: np.random.Generator,
+    share: float,
+    *,
+    min_factor: float = 0.5,
+    max_factor: float = 2.0,
+    rigid: BoolArray | None = None,
+) -> dict[str, IntArray]:
+    """Fewest and most GPUs of jobs of which some are elastic.
+
+    Parameters
+    ----------
+    n_gpus
+        GPUs that the jobs were recorded with, before `fleet_scale`.
+    rng
+        Source of randomness, for this alone.
+    share
+        Share of jobs that are elastic.
+    min_factor, max_factor
+        Fewest and most GPUs of an elastic job over those recorded.
+    rigid
+        Jobs that are not elastic whatever is drawn.
+
+    Returns
+    -------
+    dict of str to ndarray
+        `min_gpus` and `max_gpus`: of elastic jobs the factors times the recorded GPUs, rounded to whole ones
+        and at least 1; of others what was recorded.
+
+    Examples
+    --------
+    >>> ranges = draw_elastic(np.array([1, 3, 8]), np.random.default_rng(0), 1.0)
+    >>> ranges["min_gpus"].tolist(), ranges["max_gpus"].tolist()
+    ([1, 2, 4], [2, 6, 16])
+    """
+    elastic = rng.random(len(n_gpus)) < share
+    if rigid is not None:
+        elastic &= ~rigid
+    least, most = (np.rint(n_gpus * factor).astype(np.int64) for factor in (min_factor, max_factor))
+    return {
+        "min_gpus": np.where(elastic, np.maximum(least, 1), n_gpus),
+        "max_gpus": np.where(elastic, most, n_gpus),
+    }

@@ -34,6 +34,8 @@ MEANINGS: dict[str, str] = {
     "end": "end: stamps, or seconds",
     "queue": "time from submission to start [s]",
     "status": "how the job ended",
+    "min_gpus": "fewest devices of an elastic job",
+    "max_gpus": "most devices of an elastic job",
 }
 """What a column of a table can mean. `submit`, `gpus`, and `duration` or `start` and `end` are needed."""
 
@@ -67,6 +69,11 @@ def read_table(path: Path, options: TraceOptions) -> pd.DataFrame:
     gpus = numbers(table, columns["gpus"], "", findings, least=0)
     queue = numbers(table, columns["queue"], "", findings, least=0) if "queue" in columns else None
     duration = numbers(table, columns["duration"], "", findings) if "duration" in columns else None
+    ranges: dict[str, FloatArray] = {
+        meaning: numbers(table, columns[meaning], "", findings, least=0)
+        for meaning in ("min_gpus", "max_gpus")
+        if meaning in columns
+    }
     times, zone = _times(table, columns, zone, findings)
     findings.raise_if_any(f"table {path}")
     reasons = Reasons(len(table))
@@ -87,6 +94,7 @@ def read_table(path: Path, options: TraceOptions) -> pd.DataFrame:
         zone=zone,
         queue_s=queue,
         status=table[columns["status"]] if "status" in columns else None,
+        ranges=ranges,
     )
     return to_trace(raw, path, options, trace="table", source=f"{SOURCE}: {path.name}")
 

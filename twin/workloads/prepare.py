@@ -10,7 +10,7 @@ import pandas as pd
 from twin._arrays import ArrayLike, BoolArray, FloatArray, IntArray
 from twin.hardware import DEVICES
 from twin.sites import SiteTable
-from twin.workloads.kinds import SHARE_ROUNDING, draw_kinds
+from twin.workloads.kinds import SHARE_ROUNDING, draw_elastic, draw_kinds
 from twin.workloads.models import (
     BOUND_MEMORY_GB,
     MODELS,
@@ -28,6 +28,9 @@ PARAMETER_SPAN = 100.0
 
 BYTES_PER_PARAMETER = 14.0
 """Checkpoint of mixed-precision Adam: 2 weights + 4 master copy + 8 moments [hfmem]_; 2-16 in use. [B]"""
+
+_RANGE = ("min_gpus", "max_gpus")
+"""Columns of a trace that say which of its jobs are elastic."""
 
 JITTER_S = 3600.0
 """Copies of a job are submitted up to this much after it. [s]"""
@@ -55,6 +58,9 @@ def prepare_jobs(
     pausable_share: float = 1.0,
     service_share: float = 0.0,
     priority_shares: Sequence[float] = (),
+    elastic_share: float = 0.0,
+    elastic_min_factor: float = 0.5,
+    elastic_max_factor: float = 2.0,
 ) -> pd.DataFrame:
     """Jobs of a run from a trace.
 
@@ -105,6 +111,11 @@ def prepare_jobs(
         Share of jobs that serve requests: they neither pause nor move once started, but may start anywhere.
     priority_shares
         Share of jobs of priority 0, 1 and so on, in sum 1; all have 0 where empty.
+    elastic_share
+        Share of jobs that may run on more or fewer devices than recorded; services never are elastic.
+    elastic_min_factor, elastic_max_factor
+        Fewest and most devices of an elastic job over those recorded, up to 1 and from 1 on; rounded to whole
+        ones. A trace with the columns `min_gpus` and `max_gpus` says itself which jobs are.
 
     Returns
     -------
@@ -140,6 +151,8 @@ def prepare_jobs(
         bytes_per_parameter,
         (pausable_share, service_share),
         priority_shares,
+        (elastic_share, elastic_min_factor, elastic_max_factor),
+        [name for name in _RANGE if name in trace],
     )
     streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(8)]
     order_rng, copy_rng, size_rng, origin_rng, *kind_rng = streams
@@ -168,6 +181,19 @@ def prepare_jobs(
         priority_shares=priority_shares,
     )
     bundle = n_gpus * int(fleet_scale)
+    ranges = {name: jobs[name].to_numpy(dtype=np.int64) for name in _RANGE if name in jobs}
+    if elastic_share > 0.0:
+        # A stream of its own beside the eight above, so that no other draw changes.
+        elastic_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(len(streams),)))
+        services = np.asarray(kinds.get("placeable", False)) & ~kinds["migratable"].astype(np.bool_)
+        ranges = draw_elastic(
+            n_gpus,
+            elastic_rng,
+            elastic_share,
+            min_factor=elastic_min_factor,
+            max_factor=elastic_max_factor,
+            rigid=services,
+        )
     result = pd.DataFrame(
         {
             "job_id": np.arange(len(jobs), dtype=np.int64),
@@ -181,7 +207,8 @@ def prepare_jobs(
             "gpu_type": str(trace.attrs.get("gpu_type", "")),
         }
     )
-    optional = {"model": named, "memory_gb_per_gpu": memory_gb, **kinds}
+    ranges = {name: n * int(fleet_scale) for name, n in ranges.items()}
+    optional = {"model": named, "memory_gb_per_gpu": memory_gb, **kinds, **ranges}
     result = result.assign(**{name: values for name, values in optional.items() if values is not None})
     check_jobs(result, sites.n_sites)
     result.attrs["preparation"] = record
@@ -305,7 +332,7 @@ def _lay(
     start_s = (trace_start_h * S_PER_H) % period
     n_tiles = int(np.ceil((duration_s + start_s) / period))
     submit = trace["submit_s"].to_numpy(dtype=np.float64)
-    what = trace[["duration_s", "n_gpus"]]
+    what = trace[["duration_s", "n_gpus", *(name for name in _RANGE if name in trace)]]
     tiles = []
     for k in range(n_tiles):
         shuffled = what if k == 0 else what.iloc[rng.permutation(len(what))]
@@ -381,6 +408,8 @@ def _check_options(
     bytes_per_parameter: float = BYTES_PER_PARAMETER,
     kind_shares: tuple[float, float] = (1.0, 0.0),
     priority_shares: Sequence[float] = (),
+    elastic: tuple[float, float, float] = (0.0, 1.0, 1.0),
+    ranges: Sequence[str] = (),
 ) -> None:
     """Raise on options outside their range, all at once."""
     findings = Findings()
@@ -415,7 +444,16 @@ def _check_options(
         findings.add(
             "trace_device", f"unknown device {trace_device!r}", f"choose one of {', '.join(DEVICES)}"
         )
+    elastic_share, min_factor, max_factor = elastic
+    if not 0.0 < min_factor <= 1.0:
+        findings.add("elastic_min_factor", f"is {min_factor}", "give more than 0 and at most 1")
+    if not 1.0 <= max_factor < np.inf:
+        findings.add("elastic_max_factor", f"is {max_factor}", "give at least 1")
+    if elastic_share > 0.0 and ranges:
+        remedy = "leave elastic_share at 0, or the columns out"
+        findings.add("elastic_share", f"is {elastic_share}, but the trace has {', '.join(ranges)}", remedy)
     shares = dict(zip(("pausable_share", "service_share"), kind_shares, strict=True))
+    shares["elastic_share"] = elastic_share
     for name, share in {"migratable_share": migratable_share, **shares}.items():
         if not 0.0 <= share <= 1.0:
             findings.add(name, f"is {share}", "give a share in [0, 1]")

@@ -112,6 +112,8 @@ class RawJobs:
         How jobs ended.
     censored : ndarray, optional
         Jobs that were still running at the end of the trace.
+    ranges : dict of ndarray
+        Fewest and most devices of elastic jobs, `min_gpus` and `max_gpus`, as far as the file has them.
     attrs : dict
         More that is recorded with the trace.
     """
@@ -124,6 +126,7 @@ class RawJobs:
     queue_s: FloatArray | None = None
     status: pd.Series | None = None
     censored: BoolArray | None = None
+    ranges: dict[str, FloatArray] = field(default_factory=dict)
     attrs: dict[str, object] = field(default_factory=dict)
 
 
@@ -154,6 +157,9 @@ def to_trace(raw: RawJobs, path: Path, options: TraceOptions, *, trace: str, sou
         result["queue_s"] = raw.queue_s[kept]
     if raw.status is not None:
         result["status"] = raw.status.fillna("").to_numpy(dtype=object)[kept]
+    for name, n_gpus in raw.ranges.items():
+        # A job without a number has the one it was recorded with.
+        result[name] = np.where(np.isnan(n_gpus[kept]), whole, np.rint(n_gpus[kept])).astype(np.int64)
     result = result.sort_values(["submit_s", "n_gpus", "duration_s"], ignore_index=True, kind="stable")
     check_trace(result)
     result.attrs = {

@@ -18,6 +18,8 @@ TRACE_COLUMNS: dict[str, str] = {
 OPTIONAL_TRACE_COLUMNS: dict[str, str] = {
     "queue_s": "time from submission to start in the recorded cluster; NaN where not known [s]",
     "status": "how the job ended there, such as completed, failed, cancelled; empty where not known",
+    "min_gpus": "fewest devices of an elastic job",
+    "max_gpus": "most devices of an elastic job",
 }
 """Columns a trace may have beside `TRACE_COLUMNS`; jobs are made without them."""
 
@@ -41,6 +43,8 @@ OPTIONAL_JOB_COLUMNS: dict[str, str] = {
     "placeable": "whether it may start elsewhere than at its origin; as `migratable` where absent",
     "memory_gb_per_gpu": "device memory it needs on each GPU; it fits every device where absent [GB]",
     "priority": "among the queued of a site the higher start first; 0 where absent",
+    "min_gpus": "fewest devices of an elastic job; `n_gpus` where absent",
+    "max_gpus": "most devices of an elastic job; `n_gpus` where absent",
 }
 """Columns a job table may have beside `JOB_COLUMNS`."""
 
@@ -71,6 +75,7 @@ def check_trace(trace: pd.DataFrame) -> None:
         if "queue_s" in trace:
             (queue,) = _floats(trace, ("queue_s",))
             _add_rows(findings, "queue_s", (queue < 0) | np.isinf(queue), queue, "at least 0 s, or NaN")
+        _add_range(findings, trace, n_gpus)
         _add_order(findings, submit)
     findings.raise_if_any("trace")
 
@@ -118,6 +123,7 @@ def check_jobs(jobs: pd.DataFrame, n_sites: int | None = None) -> None:
         if "priority" in jobs:
             (priority,) = _floats(jobs, ("priority",))
             _add_rows(findings, "priority", ~_whole(priority, None), priority, "whole")
+        _add_range(findings, jobs, n_gpus)
         _add_order(findings, submit)
     findings.raise_if_any("job table")
 
@@ -153,6 +159,18 @@ def _add_rows(findings: Findings, column: str, bad: BoolArray, values: FloatArra
         shown = ", ".join(f"{values[i]:g} in row {i}" for i in rows[:SHOWN])
         more = f" and {rows.size - SHOWN} more" if rows.size > SHOWN else ""
         findings.add(column, f"{shown}{more}", f"values must be {expected}")
+
+
+def _add_range(findings: Findings, table: pd.DataFrame, n_gpus: FloatArray) -> None:
+    """Add findings for numbers of devices that do not hold the recorded one between them."""
+    if "min_gpus" in table:
+        (least,) = _floats(table, ("min_gpus",))
+        bad = ~(_whole(least, 1) & (least <= n_gpus))
+        _add_rows(findings, "min_gpus", bad, least, "whole, at least 1 and at most n_gpus")
+    if "max_gpus" in table:
+        (most,) = _floats(table, ("max_gpus",))
+        bad = ~(_whole(most, 1) & (most >= n_gpus))
+        _add_rows(findings, "max_gpus", bad, most, "whole and at least n_gpus")
 
 
 def _add_order(findings: Findings, submit: FloatArray) -> None:
