@@ -13,6 +13,7 @@ from twin.inputs import S_PER_H
 from twin.policies.base import Commands, Refusals, View
 from twin.policies.doubt import DEFAULT_RATE_RATIOS, Doubt, Doubtful
 from twin.policies.filling import Room, fill, may_run_at
+from twin.policies.sizing import sized
 from weather import Findings
 
 
@@ -57,6 +58,8 @@ class FeasibilityAware:
         Least gain for which a job goes back to the site that its last move began at. [MW/MW]
     again_gain, again_h : float
         Least gain for which a job moves that moved or paused less than so long ago. [MW/MW], [h]
+    resizes : bool
+        Whether elastic jobs are made wider and narrower, as `twin.policies.sizing` tells.
     """
 
     name: str = "feasibility_aware"
@@ -69,6 +72,7 @@ class FeasibilityAware:
     back_gain: float = 0.0
     again_gain: float = 0.0
     again_h: float = 0.0
+    resizes: bool = True
 
     def __post_init__(self) -> None:
         """Refuse options outside their range."""
@@ -95,12 +99,18 @@ class FeasibilityAware:
         place = self._place(view, outlook, room)
         placed = place >= 0
         if not view.renewed:
-            return Commands(view.queued.job[placed], place[placed])
+            return self._sized(view, Commands(view.queued.job[placed], place[placed]))
         waiting_at = view.queued.site[~placed]
         room.free_gpus[waiting_at] = 0
         dest, refused = self._move(view, outlook, room)
         moved = dest >= 0
-        return Commands(view.queued.job[placed], place[placed], view.running.job[moved], dest[moved], refused)
+        commands = Commands(
+            view.queued.job[placed], place[placed], view.running.job[moved], dest[moved], refused
+        )
+        return self._sized(view, commands)
+
+    def _sized(self, view: View, commands: Commands) -> Commands:
+        return sized(view, commands) if self.resizes else commands
 
     def _place(self, view: View, outlook: Outlook, room: Room) -> IntArray:
         """Site of each queued job, -1 where it has to wait."""

@@ -25,6 +25,7 @@ from twin.policies.horizon_jobs import (
     make_choices,
 )
 from twin.policies.horizon_plan import Blocks, expected_pieces, solve_plan
+from twin.policies.sizing import sized
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,8 @@ class RecedingHorizon:
         Least gain for which a running job is moved. [MW/MW]
     min_speed_ratio : float
         Slowest acceptable site, over the speed of where the job is.
+    resizes : bool
+        Whether elastic jobs are made wider and narrower, as `twin.policies.sizing` tells.
     """
 
     name: str = "receding_horizon"
@@ -59,9 +62,14 @@ class RecedingHorizon:
     max_stretch: float = 1.5
     min_gain: float = 0.05
     min_speed_ratio: float = 0.8
+    resizes: bool = True
 
     def decide(self, view: View) -> Commands:
         """Start short jobs; when signals are renewed, plan the long ones anew and do the first step."""
+        commands = self._decide(view)
+        return sized(view, commands) if self.resizes else commands
+
+    def _decide(self, view: View) -> Commands:
         outlook = Outlook.of(view)
         room = Room(view.sites.free_gpus, view.sites.headroom_p_mw, view.sites.gpu_p_mw)
         long = is_long(view, view.queued, self.least_job_h)
