@@ -78,6 +78,8 @@ def sized(view: View, commands: Commands, rule: Sizing = DEFAULT_SIZING) -> Comm
         With `size_job` and `size_gpus`; `commands` itself where there is nothing to size. Running jobs are
         sized when signals are renewed, queued ones when they are placed, which costs nothing.
     """
+    if not (_has_elastic(view.queued) or (view.renewed and _has_elastic(view.running))):
+        return commands
     jobs = _Elastic.of(view, commands, rule)
     if not len(jobs):
         return commands
@@ -98,6 +100,11 @@ def sized(view: View, commands: Commands, rule: Sizing = DEFAULT_SIZING) -> Comm
 
 
 _ROUNDING = 1e-9
+
+
+def _has_elastic(jobs: JobView) -> bool:
+    """Whether some jobs are elastic; in a run without any, views have one array for both ends."""
+    return jobs.min_gpus is not jobs.max_gpus and bool(np.any(jobs.min_gpus < jobs.max_gpus))
 
 
 class _Room:
