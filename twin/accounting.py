@@ -26,8 +26,8 @@ BALANCE_TOLERANCE = 1e-6
 KWH_PER_MWH = 1000.0
 
 
-_OPTIONAL = ("rack_", "battery_", "resize", "extra_")
-"""How the names of quantities begin that only runs with racks, batteries or elastic jobs have."""
+_OPTIONAL = ("rack_", "battery_", "resize", "extra_", "live_")
+"""How the names of quantities begin that only runs with racks, batteries, elastic jobs or live moves have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +177,8 @@ class Score:
         pauses, new starts and other sizes), reserved at
         the destination meanwhile, and repeated work. [GPU-h of whichever device]
     held_gpu_h, reserved_gpu_h, repeated_gpu_h : float
-        Its parts. Moves and pauses save first and repeat nothing; interruptions do. [GPU-h]
+        Its parts. Moves and pauses save first and repeat nothing; interruptions do. Of a live move the first
+        is its downtime alone, as the job runs before; GPUs are reserved from its begin. [GPU-h]
     interruptions : int
         How often jobs were thrown off their GPUs by failures and outages of sites.
     lost_work_gpu_h : float
@@ -200,6 +201,16 @@ class Score:
     extra_gpu_h : float
         GPU-hours that jobs ran beyond what the same work takes at their recorded sizes; negative where they
         were saved. [GPU-h of whichever device]
+    live_moves : int
+        Live moves that ended with the job running at its destination, where some were begun.
+    live_dropped : int
+        Those given up: the job ended or was interrupted, or its destination went down.
+    live_rounds_mean : float
+        Rounds sent while the job ran, mean of `live_moves`.
+    live_downtime_mean_s : float
+        Time for which a job stood, mean of `live_moves`. [s]
+    live_precopied_gb : float
+        The part of `moved_gb` that was sent while jobs ran. [GB]
     """
 
     absorbed_mwh: float
@@ -250,6 +261,11 @@ class Score:
     resizes: int | None = None
     resize_gpu_h: float | None = None
     extra_gpu_h: float | None = None
+    live_moves: int | None = None
+    live_dropped: int | None = None
+    live_rounds_mean: float | None = None
+    live_downtime_mean_s: float | None = None
+    live_precopied_gb: float | None = None
 
     def to_mapping(self) -> dict[str, float | int | dict[str, int] | None]:
         """Return it as plain values for ``summary.json``, without racks and the like that are not there."""
@@ -511,6 +527,7 @@ def _score(record: SimulationRecord, total: Ledger, bound_mwh: float | None) -> 
         dump_mwh=total.dump_mwh,
         **_equipment_score(record, total),
         **_elastic_score(record),
+        **_live_score(record),
     )
 
 
@@ -538,6 +555,29 @@ def _elastic_score(record: SimulationRecord) -> _ElasticScore:
         "resizes": int(jobs["n_resizes"].sum()),
         "resize_gpu_h": float(jobs["resize_gpu_h"].sum()),
         "extra_gpu_h": float(jobs["extra_gpu_h"].sum()),
+    }
+
+
+class _LiveScore(TypedDict, total=False):
+    live_moves: int
+    live_dropped: int
+    live_rounds_mean: float | None
+    live_downtime_mean_s: float | None
+    live_precopied_gb: float
+
+
+def _live_score(record: SimulationRecord) -> _LiveScore:
+    """Quantities of live moves, where there were any."""
+    live = record.transfers[record.transfers["mode"] == "live"]
+    if live.empty:
+        return {}
+    ended = live[live["resumed_s"].notna()]
+    return {
+        "live_moves": len(ended),
+        "live_dropped": int((live["dropped_s"].notna() | live["failed_s"].notna()).sum()),
+        "live_rounds_mean": _ratio(float(ended["n_rounds"].sum()), len(ended)),
+        "live_downtime_mean_s": _ratio(float(ended["downtime_s"].sum()), len(ended)),
+        "live_precopied_gb": float(live["precopied_gb"].sum()),
     }
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.feasibility import REFUSALS
 from twin.inputs import SimulationInputs
+from twin.live_moves import is_copied_ahead
 from twin.pauses import begin_pauses, begin_resumes
 from twin.policies.base import CommandError, Commands, Refusals, View
 from twin.record import Recorder
@@ -51,12 +52,25 @@ def apply_commands(
     if commands.size_job.size:
         _resize(commands, state, moves, view.now_s, log)
     if commands.move_job.size:
-        begin_moves(state, moves, commands.move_job, commands.move_dest, view.now_s, log)
+        _begin_moves(commands, state, moves, view, log)
     if commands.pause_job.size:
         begin_pauses(state, moves, commands.pause_job, view.now_s, log)
     if commands.resume_job.size:
         begin_resumes(state, moves, commands.resume_job, view.now_s, log)
     _log_refusals(commands.refused, state, view.now_s, log)
+
+
+def _begin_moves(commands: Commands, state: State, moves: MoveModel, view: View, log: Recorder) -> None:
+    """Begin moves, each in the way that the rates of this moment suggest."""
+    job, dest, live = commands.move_job, commands.move_dest, None
+    if moves.migration.may_be_live:
+        live = moves.migration.is_live(
+            moves.table.checkpoint_gb[job],
+            state.n_gpus[job],
+            view.bandwidth_gbit_per_s[state.site[job], dest],
+            view.latency_s[state.site[job], dest],
+        )
+    begin_moves(state, moves, job, dest, view.now_s, log, live)
 
 
 def _resize(commands: Commands, state: State, moves: MoveModel, now_s: float, log: Recorder) -> None:
@@ -145,6 +159,7 @@ def _move_problems(commands: Commands, state: State, inputs: SimulationInputs, v
     cut_off = ~inputs.wan.at(view.now_s).reachable[state.site[job], dest] & (state.site[job] != dest)
     return [
         *_broken("move", job, state.phase[job] != RUNNING, "is not running"),
+        *_broken("move", job, is_copied_ahead(state, job), "is on the move already"),
         *_broken("move", job, ~table.migratable[job], "may not move"),
         *_broken("move", job, state.site[job] == dest, "is there already"),
         *_broken("move", job, cut_off, "has no path to its destination"),
@@ -171,6 +186,7 @@ def _pause_problems(commands: Commands, state: State, inputs: SimulationInputs, 
     short = (_gpus_wanted(commands, state, inputs) > view.sites.free_gpus)[state.site[resume]]
     return [
         *_broken("pause", pause, state.phase[pause] != RUNNING, "is not running"),
+        *_broken("pause", pause, is_copied_ahead(state, pause), "is on the move"),
         *_broken("pause", pause, ~table.pausable[pause], "may not pause"),
         *_broken("pause", pause, np.isin(pause, commands.move_job), "is told to move too"),
         *_broken("resume", resume, state.phase[resume] != PAUSED, "is not paused"),

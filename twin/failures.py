@@ -13,6 +13,7 @@ import numpy as np
 
 from twin._arrays import FloatArray, IntArray
 from twin.inputs import S_PER_H, SimulationInputs
+from twin.live_moves import is_copied_ahead
 from twin.migration_checkpoints import daly_interval_s, job_mtbf_s
 from twin.pauses import pause_rows
 from twin.record import Recorder
@@ -25,10 +26,11 @@ from twin.state import (
     RESUMING,
     RUNNING,
     SAVING,
+    SENDING,
     PhaseArray,
     State,
 )
-from twin.transfers import MoveModel, stop_running, transfer_rows
+from twin.transfers import MoveModel, drop_moves, stop_running, transfer_rows
 
 SHORTEST_INTERVAL_S = 60.0
 """Least work between two periodic checkpoints where the best interval is shorter (our choice). [s]"""
@@ -129,7 +131,8 @@ def interrupt(
     breaks : Breaks
         Intervals, speeds.
     job : ndarray of int
-        Jobs that run, save, load or start again; not those that only send.
+        Jobs that run, save, load or start again, or stand for the last round of a live move; not others that
+        only send.
     now_s : float or ndarray
         Time. [s]
     kind : str
@@ -141,12 +144,16 @@ def interrupt(
     now = np.broadcast_to(np.asarray(now_s, dtype=np.float64), job.shape)
     until = np.where(phase == RUNNING, now, state.run_from_s[job])
     until = np.where(phase == SAVING, state.move_start_s[job], until)
+    until = np.where(phase == SENDING, state.saved_s[job], until)
     until = np.where(phase == PAUSING, state.pause_start_s[job], until)
     until = np.where(phase == RESIZING, state.resize_start_s[job], until)
     ran_s = np.nan_to_num(until - state.run_from_s[job])
     interval_s = breaks.interval_at(state, job)
     unsaved_h = (ran_s - np.floor(ran_s / interval_s) * interval_s) / S_PER_H
     running = phase == RUNNING
+    ahead = is_copied_ahead(state, job)
+    if ahead.any():
+        drop_moves(state, job[ahead], now[ahead], ahead[ahead], log)
     stop_running(state, moves, job[running], now[running])
     repeated = unsaved_h * state.n_gpus[job]
     lost = unsaved_h * state.pace_gpus[job] * moves.speed[state.site[job]]
@@ -155,9 +162,10 @@ def interrupt(
     state.done_gpu_h[job] = np.where(left > ROUNDING * table.work_gpu_h[job], left, 0.0)
     state.lost_gpu_h[job] += lost
     state.repeated_gpu_h[job] += repeated
-    _close_rows(state, moves, job, phase, now, log)
+    _close_rows(state, job, phase, now, log)
     state.phase[job] = QUEUED
     state.dest[job] = -1
+    state.send_s[job] = np.inf
     state.new_gpus[job] = state.n_gpus[job]
     state.timer_s[job] = np.inf
     state.interrupted_s[job] = now
@@ -165,14 +173,13 @@ def interrupt(
     log.event(kind, now, job, site=state.site[job], value=lost)
 
 
-def _close_rows(
-    state: State, moves: MoveModel, job: IntArray, phase: PhaseArray, now: FloatArray, log: Recorder
-) -> None:
+def _close_rows(state: State, job: IntArray, phase: PhaseArray, now: FloatArray, log: Recorder) -> None:
     """Log moves and pauses that an interruption ends."""
-    moving, pausing = (phase == SAVING) | (phase == LOADING), (phase == PAUSING) | (phase == RESUMING)
+    moving = (phase >= SAVING) & (phase <= LOADING)
+    pausing = (phase == PAUSING) | (phase == RESUMING)
     if moving.any():
         never = np.full(int(moving.sum()), np.nan)
-        rows = transfer_rows(state, moves, job[moving], resumed_s=never)
+        rows = transfer_rows(state, job[moving], resumed_s=never)
         log.transfers.append(never.size, **(rows | {"failed_s": now[moving]}))
     if pausing.any():
         never = np.full(int(pausing.sum()), np.nan)

@@ -67,7 +67,7 @@ class Feasibility:
     margin_memory_gb
         Memory of a device at the destination − what the job needs on each. [GB]
     t_mig_s
-        Time of the migration, inf without a link. [s]
+        Time until the job runs at the destination, inf without a link. [s]
     t_be_s
         Run time at the destination after which its energy is paid back, inf where the gain is <= 0. [s]
     e_mig_mwh
@@ -139,7 +139,7 @@ def feasibility(
     migration: MigrationModel | None = None,
     device: str = DEFAULT_DEVICE,
 ) -> Feasibility:
-    """Deterministic feasibility domain of stop-and-copy migrations.
+    """Deterministic feasibility domain of migrations, stop-and-copy unless `migration` says otherwise.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def feasibility(
     wan_kwh_per_gb
         Energy of the network per payload. [kWh/GB]
     migration
-        Storage speeds and start-up; defaults where None.
+        Storage speeds, start-up, and whether moves are live; defaults where None.
     device
         Key of `twin.hardware.DEVICES` for the default powers and memory.
 
@@ -199,8 +199,12 @@ def feasibility(
     - time: T_mig <= α·W;
     - energy: W − T_mig >= T_BE, T_BE = E_mig / (P_job · gain), inf where gain <= 0;
     - capacity: free devices >= the job's; link: bandwidth > 0 and >= its least;
-    - deadline: T_mig + remaining <= deadline;
+    - deadline: T_down + remaining <= deadline;
     - memory: what the job needs on each GPU <= what a GPU has.
+
+    T_mig is the time until the job runs at the destination, T_down the part of it in which it stands: all of
+    it but in live moves, in which it runs on at the source while rounds are sent (at the speed of the
+    destination, in what is said of the deadline). E_mig has the bytes of all rounds.
 
     Between the first two, with α fixed, time binds before energy unless T_BE > (1/α − 1)·T_mig. Every
     statement about which one dominates is therefore one over a range of α.
@@ -310,7 +314,7 @@ def domain(
     t_mig = times.total_s
     e_mig = migration_energy_mwh(
         times,
-        model.payload_gb(size),
+        model.payload_gb(size) if times.sent_gb is None else times.sent_gb,
         source_hold_mw=hold,
         destination_hold_mw=hold,
         wan_kwh_per_gb=wan_kwh_per_gb,
@@ -319,7 +323,7 @@ def domain(
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         t_be = np.where(value_mw > 0.0, e_mig * S_PER_H / value_mw, np.inf)
         r = np.where(window > 0.0, t_mig / window, np.inf)
-        late = deadline - remaining - t_mig
+        late = deadline - remaining - times.stands_s
     margin_deadline = np.where(np.isposinf(deadline), np.inf, late)
     margin_link = np.where(bandwidth > 0.0, bandwidth - min_bandwidth_gbit_per_s, -np.inf)
     spare = window - t_mig

@@ -1,15 +1,34 @@
-"""Time and energy of stop-and-copy migration: save, send, load; and what makes checkpoints smaller."""
+"""Time and energy of migrations, stop-and-copy or live; and what makes checkpoints smaller."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from twin._arrays import ArrayLike, FloatArray
+from twin._arrays import ArrayLike, BoolArray, FloatArray
+from twin.precopy import BIT_PER_BYTE, rounds_at
 from weather import Findings
 
-BIT_PER_BYTE = 8.0
+__all__ = [
+    "BIT_PER_BYTE",
+    "DEFAULT_WAN_KWH_PER_GB",
+    "KWH_PER_MWH",
+    "MOVE_MODES",
+    "S_PER_H",
+    "MigrationModel",
+    "MigrationTimes",
+    "MoveMode",
+    "migration_energy_mwh",
+    "transfer_s",
+]
+
+MoveMode = Literal["stop_and_copy", "live", "best"]
+
+MOVE_MODES: tuple[MoveMode, ...] = ("stop_and_copy", "live", "best")
+"""How jobs move; "best" takes for each move the way for which it stands less."""
+
 S_PER_H = 3600.0
 KWH_PER_MWH = 1000.0
 
@@ -24,24 +43,43 @@ class MigrationTimes:
     Attributes
     ----------
     save_s
-        Writing the checkpoint at the source. [s]
+        Writing the checkpoint at the source; 0 of a live move. [s]
     transfer_s
-        Sending it, inf without a link. [s]
+        Sending it, of a live move the last round; inf without a link. [s]
     load_s
-        Start-up, reading and warm-up at the destination. [s]
+        Start-up, reading and warm-up at the destination; of a live move the warm-up alone. [s]
     total_s
-        Sum of the three: the time in which the job makes no progress. [s]
+        From the order until the job runs at the destination. [s]
+    downtime_s
+        The part without progress, the sum of the first three: all of it in a stop-and-copy move. None stands
+        for `total_s`. [s]
+    sent_gb
+        Bytes sent, those of all rounds of a live move; None for the payload of the checkpoint. [GB]
+    is_live
+        Whether the move is live; None for nowhere.
     """
 
     save_s: FloatArray
     transfer_s: FloatArray
     load_s: FloatArray
     total_s: FloatArray
+    downtime_s: FloatArray | None = None
+    sent_gb: FloatArray | None = None
+    is_live: BoolArray | None = None
+
+    @property
+    def stands_s(self) -> FloatArray:
+        """Time without progress: `downtime_s`, or all of it. [s]"""
+        return self.total_s if self.downtime_s is None else self.downtime_s
 
 
 @dataclass(frozen=True, kw_only=True)
 class MigrationModel:
-    """Stop-and-copy: the job stops, its checkpoint is written, sent and read, and it starts again.
+    """How jobs move: stop-and-copy, live by pre-copy, or the better of both.
+
+    Stop-and-copy: the job stops, its checkpoint is written, sent and read, and it starts again. Live: the
+    destination starts up and takes the state from the running job, then in rounds what has changed meanwhile;
+    the job stops for the last round and goes on there after its warm-up.
 
     Attributes
     ----------
@@ -63,12 +101,27 @@ class MigrationModel:
     incremental_share
         Share of a checkpoint that is saved and sent, in (0, 1]: what has changed since the copy that is taken
         to be at the destination already. How that copy got there is not counted.
+    mode
+        One of `MOVE_MODES`.
+    dirty_gb_per_s
+        State that a running job changes, counted once however often it changes in a round. [GB/s]
+    changing_share
+        Share of the state that changes at all: no round after the first is larger. [1]
+    downtime_target_s
+        A job stops once what is left to send takes no longer. [s]
+    max_rounds
+        A job stops after so many rounds at the latest, and what is left is sent while it stands.
 
     Notes
     -----
     A job of n devices writes with ceil(n / gpus_per_node) nodes. Full training rewrites all its state in
     every step, so copying ahead over a WAN does not converge (14 B per parameter and step: 20 GB/s for a 7B
-    model) and stop-and-copy is the rule.
+    model) and stop-and-copy is the rule. Where only a share changes, as with adapters and frozen layers, no
+    round after the first is larger than that share.
+
+    Of a live move, with P = S · share / ratio and c = changing_share · S / ratio: round 1 sends P, round k
+    min(dirty / ratio · t_{k−1}, c), t_k = 8 · round / rate. It is what `twin.migration_live` says of pre-copy
+    with a limit on rounds; total = t_start + Σ t_k + downtime, downtime = t_last + delay + t_warm.
 
     Examples
     --------
@@ -85,6 +138,11 @@ class MigrationModel:
     compression_ratio: float = 1.0
     compression_gb_per_s_per_node: float = np.inf
     incremental_share: float = 1.0
+    mode: MoveMode = "stop_and_copy"
+    dirty_gb_per_s: float = 20.0
+    changing_share: float = 1.0
+    downtime_target_s: float = 1.0
+    max_rounds: int = 5
 
     def __post_init__(self) -> None:
         """Refuse speeds that are not positive and times that are negative."""
@@ -106,7 +164,27 @@ class MigrationModel:
             findings.add(
                 "migration.incremental_share", f"is {self.incremental_share}", "give a share in (0, 1]"
             )
+        self._check_live(findings)
         findings.raise_if_any("migration model")
+
+    def _check_live(self, findings: Findings) -> None:
+        """Note what is wrong with how jobs move live."""
+        if self.mode not in MOVE_MODES:
+            findings.add("migration.mode", f"is {self.mode!r}", f"choose one of {', '.join(MOVE_MODES)}")
+        for name, unit in (("dirty_gb_per_s", "GB/s"), ("downtime_target_s", "s")):
+            if not 0 <= getattr(self, name) < np.inf:
+                findings.add(
+                    f"migration.{name}", f"is {getattr(self, name)} {unit}", f"give at least 0 {unit}"
+                )
+        if not 0.0 <= self.changing_share <= 1.0:
+            findings.add("migration.changing_share", f"is {self.changing_share}", "give a share in [0, 1]")
+        if self.max_rounds < 1:
+            findings.add("migration.max_rounds", f"is {self.max_rounds}", "give at least 1")
+
+    @property
+    def may_be_live(self) -> bool:
+        """Whether any move is live."""
+        return self.mode != "stop_and_copy"
 
     def nodes(self, n_gpus: ArrayLike) -> FloatArray:
         """Nodes whose storage a job of `n_gpus` devices uses, ceil(n_gpus / gpus_per_node)."""
@@ -151,7 +229,7 @@ class MigrationModel:
         rate_gbit_per_s: ArrayLike,
         latency_s: ArrayLike = 0.0,
     ) -> MigrationTimes:
-        """All phases at a constant transfer rate.
+        """All phases at a constant transfer rate, of the way in which the job would move.
 
         Parameters
         ----------
@@ -169,10 +247,91 @@ class MigrationModel:
         MigrationTimes
             Broadcast over all arguments.
         """
+        if self.mode == "live":
+            return self._live_times(checkpoint_gb, n_gpus, rate_gbit_per_s, latency_s)
         save = self.save_s(checkpoint_gb, n_gpus)
         transfer = transfer_s(self.payload_gb(checkpoint_gb), rate_gbit_per_s, latency_s)
         load = self.load_s(checkpoint_gb, n_gpus)
-        return MigrationTimes(save, transfer, load, save + transfer + load)
+        still = MigrationTimes(save, transfer, load, save + transfer + load)
+        if self.mode == "stop_and_copy":
+            return still
+        live = self._live_times(checkpoint_gb, n_gpus, rate_gbit_per_s, latency_s)
+        return _less_downtime(still, live, self.payload_gb(checkpoint_gb))
+
+    def is_live(
+        self,
+        checkpoint_gb: ArrayLike,
+        n_gpus: ArrayLike,
+        rate_gbit_per_s: ArrayLike,
+        latency_s: ArrayLike = 0.0,
+    ) -> BoolArray:
+        """Say which moves are live; arguments as of `times`."""
+        live = self.times(checkpoint_gb, n_gpus, rate_gbit_per_s, latency_s).is_live
+        given = (checkpoint_gb, n_gpus, rate_gbit_per_s, latency_s)
+        shape = np.broadcast_shapes(*(np.shape(x) for x in given))
+        return np.broadcast_to(np.asarray(False if live is None else live), shape)
+
+    def changed_gb(self, checkpoint_gb: ArrayLike, seconds: ArrayLike) -> FloatArray:
+        """Bytes to send of what a job changes while it runs for so long. [GB]
+
+        min(dirty · t, changing_share · S) / ratio.
+        """
+        changed = np.minimum(
+            self.dirty_gb_per_s * np.asarray(seconds, dtype=np.float64), self._most_gb(checkpoint_gb)
+        )
+        return np.asarray(changed / self.compression_ratio)
+
+    def _most_gb(self, checkpoint_gb: ArrayLike) -> FloatArray:
+        """State that changes at all. [GB]"""
+        return np.asarray(np.asarray(checkpoint_gb, dtype=np.float64) * self.changing_share)
+
+    def _live_times(
+        self, checkpoint_gb: ArrayLike, n_gpus: ArrayLike, rate_gbit_per_s: ArrayLike, latency_s: ArrayLike
+    ) -> MigrationTimes:
+        """Phases of live moves at a constant rate."""
+        size, _, rate, latency = np.broadcast_arrays(
+            *(np.asarray(x, dtype=np.float64) for x in (checkpoint_gb, n_gpus, rate_gbit_per_s, latency_s))
+        )
+        ratio = self.compression_ratio
+        rounds = rounds_at(
+            self.payload_gb(size),
+            self._most_gb(size) / ratio,
+            self.dirty_gb_per_s / ratio,
+            rate,
+            target_s=self.downtime_target_s,
+            max_rounds=self.max_rounds,
+        )
+        transfer = rounds.last_s + latency
+        downtime = transfer + self.warm_up_s
+        return MigrationTimes(
+            save_s=np.zeros(size.shape),
+            transfer_s=transfer,
+            load_s=np.full(size.shape, self.warm_up_s),
+            total_s=self.start_up_s + rounds.precopy_s + downtime,
+            downtime_s=downtime,
+            sent_gb=rounds.early_gb + rounds.last_gb,
+            is_live=np.ones(size.shape, dtype=np.bool_),
+        )
+
+
+def _less_downtime(still: MigrationTimes, live: MigrationTimes, payload_gb: FloatArray) -> MigrationTimes:
+    """Take of each move the way for which the job stands less, stop-and-copy where both are equal."""
+    assert live.sent_gb is not None
+    is_live = live.stands_s < still.stands_s
+
+    def pick(a: FloatArray, b: FloatArray) -> FloatArray:
+        return np.where(is_live, a, b)
+
+    return replace(
+        live,
+        save_s=pick(live.save_s, still.save_s),
+        transfer_s=pick(live.transfer_s, still.transfer_s),
+        load_s=pick(live.load_s, still.load_s),
+        total_s=pick(live.total_s, still.total_s),
+        downtime_s=pick(live.stands_s, still.stands_s),
+        sent_gb=pick(live.sent_gb, payload_gb),
+        is_live=np.asarray(is_live),
+    )
 
 
 def transfer_s(
@@ -221,9 +380,10 @@ def migration_energy_mwh(
     times
         Its phases.
     checkpoint_gb
-        Payload sent. [GB]
+        Payload sent, of a live move that of all rounds. [GB]
     source_hold_mw
-        Draw of the job's devices at the source while it saves and sends (loaded idle). [MW]
+        Draw of the job's devices at the source while it saves and sends (loaded idle); in a live move while
+        the last round is sent. [MW]
     destination_hold_mw
         Draw of its devices at the destination while it loads. [MW]
     wan_kwh_per_gb

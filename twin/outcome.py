@@ -13,7 +13,7 @@ from twin.pauses import pause_rows
 from twin.record import EVENT_KINDS, Recorder, SimulationRecord
 from twin.sites import W_PER_MW
 from twin.state import LOADING, PAUSED, PAUSING, RESUMING, RUNNING, SAVING, Phase, State
-from twin.transfers import MoveModel, transfer_rows
+from twin.transfers import transfer_rows
 from weather import time_axis
 
 
@@ -92,21 +92,29 @@ def _sizes(state: State, ran_h: FloatArray) -> dict[str, FloatArray | IntArray]:
 def _transfer_frame(inputs: SimulationInputs, state: State, log: Recorder) -> pd.DataFrame:
     now_s = float(state.tick * inputs.tick_s)
     columns = log.transfers.arrays()
-    moves = MoveModel(inputs.table, inputs.migration, inputs.wan, inputs.sites.rel_throughput)
-    under_way = np.flatnonzero((state.phase >= SAVING) & (state.phase <= LOADING))
-    still = transfer_rows(state, moves, under_way, resumed_s=np.full(under_way.size, np.nan))
+    under_way = np.flatnonzero(
+        ((state.phase >= SAVING) & (state.phase <= LOADING)) | ((state.phase == RUNNING) & (state.dest >= 0))
+    )
+    still = transfer_rows(state, under_way, resumed_s=np.full(under_way.size, np.nan))
     frame = pd.DataFrame({name: np.concatenate([values, still[name]]) for name, values in columns.items()})
     begun, saved, sent, resumed = (frame[f"{what}_s"] for what in ("begun", "saved", "sent", "resumed"))
+    is_live = frame["live"] > 0
+    stopped = begun.where(~is_live, saved)
+    end = resumed.fillna(frame["failed_s"]).fillna(now_s)
     latency = inputs.wan.latency_s[frame["source"], frame["dest"]]
     flow_s = sent - saved - latency
-    held_s = resumed.fillna(frame["failed_s"]).fillna(now_s) - begun - frame["dark_s"]
-    return frame.assign(
-        save_s=saved - begun,
+    held_s = end - stopped.fillna(end) - frame["dark_s"]
+    at_once_gb = frame["moved_gb"].where(~is_live, frame["moved_gb"] - frame["precopied_gb"])
+    return frame.drop(columns="live").assign(
+        mode=np.where(is_live, "live", "stop_and_copy"),
+        precopy_s=stopped - begun,
+        downtime_s=resumed - stopped,
+        save_s=saved - stopped,
         transfer_s=sent - saved,
         load_s=resumed - sent,
-        mean_gbit_per_s=np.divide(BIT_PER_BYTE * frame["moved_gb"], flow_s.where(flow_s > 0)),
+        mean_gbit_per_s=np.divide(BIT_PER_BYTE * at_once_gb, flow_s.where(flow_s > 0)),
         held_gpu_h=frame["n_gpus"] * held_s / S_PER_H,
-        energy_mwh=_energy_mwh(inputs, frame, now_s),
+        energy_mwh=_energy_mwh(inputs, frame, stopped.fillna(end), now_s),
     )
 
 
@@ -132,11 +140,13 @@ def _pause_frame(inputs: SimulationInputs, state: State, log: Recorder) -> pd.Da
     )
 
 
-def _energy_mwh(inputs: SimulationInputs, frame: pd.DataFrame, now_s: float) -> FloatArray:
+def _energy_mwh(
+    inputs: SimulationInputs, frame: pd.DataFrame, stopped_s: pd.Series, now_s: float
+) -> FloatArray:
     """IT energy of the GPUs that held the job, and the network's. [MWh]"""
     end = frame["resumed_s"].fillna(frame["failed_s"]).fillna(now_s)
     sent = frame["sent_s"].fillna(end).to_numpy()
-    at_source_h = (sent - frame["begun_s"].to_numpy() - frame["dark_s"].to_numpy()) / S_PER_H
+    at_source_h = (sent - stopped_s.to_numpy() - frame["dark_s"].to_numpy()) / S_PER_H
     at_dest_h = (end.to_numpy() - sent) / S_PER_H
     held_mw = inputs.sites.loaded_idle_w / W_PER_MW
     gpus = frame["n_gpus"].to_numpy()

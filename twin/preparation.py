@@ -334,7 +334,7 @@ def _inputs(
         temp_air=temp_air[first:],
         jobs=make_jobs(scenario, sites),
         wan=make_wan(scenario, sites),
-        migration=make_migration(scenario.migration),
+        migration=make_migration(scenario.migration, scenario.fleet_scale),
         absorbable_p_mw=absorbable,
         marginal_curtailment=marginal,
         n_history=first,

@@ -34,6 +34,9 @@ EVENT_KINDS = (
     "restart_begun",
     "resize_begun",
     "resized",
+    "round_begun",
+    "stopped",
+    "move_dropped",
 )
 """Kinds of events; the code in the table is the position here."""
 
@@ -63,6 +66,10 @@ TRANSFER_COLUMNS = {
     "n_cuts": np.int64,
     "dark_s": np.float64,
     "failed_s": np.float64,
+    "dropped_s": np.float64,
+    "live": np.int64,
+    "n_rounds": np.int64,
+    "precopied_gb": np.float64,
 }
 
 PAUSE_COLUMNS = {
@@ -261,6 +268,11 @@ class SimulationRecord:
         moved_gb (all that crossed links), repeated_gb (the part sent again after a link failed), n_cuts,
         dark_s (time in which the source was down), failed_s (an interruption ended the move), save_s,
         transfer_s, load_s, mean_gbit_per_s, held_gpu_h, energy_mwh; NaN where not reached by the end.
+        mode ("stop_and_copy" or "live"), downtime_s (from the stop to where it runs again; NaN where not
+        reached). Of live moves saved_s is when the job stopped and precopy_s the time from begun_s to then,
+        n_rounds and precopied_gb are the rounds sent while it ran and their bytes, dropped_s is when the move
+        was given up as the job ended or its destination went down, transfer_s and mean_gbit_per_s are of the
+        last round, save_s is 0. Of others precopy_s, n_rounds and precopied_gb are 0.
     pauses : pandas.DataFrame
         One row per pause: job, site, n_gpus, begun_s, paused_s (saved, GPUs left), resume_s (GPUs taken,
         begins to load), resumed_s (runs again), failed_s (an interruption ended it), save_s, away_s,

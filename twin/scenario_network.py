@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, FiniteFloat
 
+from twin.migration import MoveMode
 from twin.scenario_base import NonNegative, Positive, PositiveShare, Section, Share
 from twin.wan import MAX_ACCESS_KM
 
@@ -94,7 +95,7 @@ class WanSection(Section):
 
 
 class MigrationSection(Section):
-    """Stop-and-copy: save, send, load, start again."""
+    """How running jobs move: by saving, sending, loading, starting again, or copied ahead while they run."""
 
     write_gb_per_s_per_node: Positive = Field(
         default=2.0, description="Checkpoint writing, per 8-GPU node. [GB/s]"
@@ -115,4 +116,25 @@ class MigrationSection(Section):
         default=1.0,
         description="Share of a checkpoint that has changed and is saved and sent; the rest is taken to be "
         "at the destination, at no cost. [1]",
+    )
+    mode: MoveMode = Field(
+        default="stop_and_copy",
+        description="`stop_and_copy`; `live`: the job runs while its state is sent in rounds, and stops for "
+        "the last; `best`: for each move the one for which the job stands less.",
+    )
+    dirty_gb_per_s: NonNegative = Field(
+        default=20.0,
+        description="Live: state that a running job changes, before `fleet_scale`, counted once per round. "
+        "[GB/s]",
+    )
+    changing_share: Share = Field(
+        default=1.0,
+        description="Live: share of the state that changes at all, all of it in full training; no round "
+        "after the first is larger. [1]",
+    )
+    downtime_target_s: NonNegative = Field(
+        default=1.0, description="Live: the job stops when what is left takes no longer to send. [s]"
+    )
+    max_rounds: Annotated[int, Field(ge=1)] = Field(
+        default=5, description="Live: the job stops after so many rounds at the latest."
     )

@@ -34,15 +34,18 @@ class Usage:
     held : ndarray of int (site)
         In jobs that save, send or load, for a move, a pause, a new start or another size.
     reserved : ndarray of int (site)
-        Reserved, and empty, for jobs that are saving or sending elsewhere.
+        Reserved, and empty, for jobs that are saving, sending or copied ahead elsewhere.
     loading : ndarray of int (site)
         The part of `held` in jobs that load, and in those that save for another size what they will have.
+    leaving : ndarray of int (site)
+        The part of `running` in jobs that are copied ahead of a live move.
     """
 
     running: IntArray
     held: IntArray
     reserved: IntArray
     loading: IntArray
+    leaving: IntArray
 
     @property
     def total(self) -> IntArray:
@@ -52,7 +55,7 @@ class Usage:
     @property
     def committed(self) -> IntArray:
         """GPUs that run once every move under way has arrived. [1]"""
-        return self.running + self.loading + self.reserved
+        return self.running - self.leaving + self.loading + self.reserved
 
 
 def usage(state: State, active: IntArray, n_sites: int) -> Usage:
@@ -85,12 +88,15 @@ def counted(
     active: IntArray,
     n_sites: int,
 ) -> IntArray:
-    """GPUs of active jobs, (running, held, reserved, loading) by site: the fields of `Usage`."""
-    result = np.zeros((4, n_sites), dtype=np.int64)
+    """GPUs of active jobs, (running, held, reserved, loading, leaving) by site: the fields of `Usage`."""
+    result = np.zeros((5, n_sites), dtype=np.int64)
     for job in active:
         now = phase[job]
         if now == RUNNING:
             result[0, site[job]] += n_gpus[job]
+            if dest[job] >= 0:
+                result[2, dest[job]] += n_gpus[job]
+                result[4, site[job]] += n_gpus[job]
         elif now in (SAVING, SENDING, LOADING, PAUSING, RESUMING, RESTARTING, RELOADING):
             result[1, site[job]] += n_gpus[job]
         elif now == RESIZING:

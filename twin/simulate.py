@@ -13,6 +13,7 @@ from twin.commands import apply_commands
 from twin.coupling import Coupling, power_split_mw, site_load_mw
 from twin.failures import Breaks, begin_restarts, fail, interrupt
 from twin.inputs import S_PER_H, SimulationInputs
+from twin.live_moves import COLD, is_copied_ahead, is_frozen
 from twin.outcome import make_record
 from twin.pauses import advance_pauses
 from twin.policies.base import Commands, Policy, View
@@ -37,7 +38,7 @@ from twin.state import (
     State,
     initial_state,
 )
-from twin.transfers import MoveModel, advance_moves
+from twin.transfers import MoveModel, advance_moves, drop_moves
 from twin.views import Published, make_view, publish
 
 _MOVING = (SAVING, LOADING)
@@ -145,10 +146,13 @@ class Simulation:
             self._racks.tend(self._state, used.total, down)
         active = self._active
         phase = self._state.phase[active]
+        moving = (phase >= _MOVING[0]) & (phase <= _MOVING[1])
+        if self.inputs.migration.may_be_live:
+            moving |= is_copied_ahead(self._state, active)
         advance_moves(
             self._state,
             self._moves,
-            active[(phase >= _MOVING[0]) & (phase <= _MOVING[1])],
+            active[moving],
             start,
             end,
             self._log,
@@ -233,9 +237,19 @@ class Simulation:
         if newly.any() and self._breaks is not None:
             phase = state.phase[active]
             on_gpus = (phase >= RUNNING) & (phase != SENDING) & (phase != PAUSED)
+            on_gpus |= is_frozen(state, active)
             job = active[on_gpus & newly[state.site[active]]]
             interrupt(state, self._breaks, job, now, "interrupted", self._log)
+            self._lose_destinations(newly, now)
         return here
+
+    def _lose_destinations(self, newly: BoolArray, now: float) -> None:
+        """Let jobs that move live to sites which go down now stay, or start there anew where they stand."""
+        state, active = self._state, self._active
+        coming = active[(state.dest[active] >= 0) & newly[state.dest[active]] & (state.live[active] > 0)]
+        state.live[coming[is_frozen(state, coming)]] = COLD
+        job = coming[is_copied_ahead(state, coming)]
+        drop_moves(state, job, now, np.zeros(job.size, dtype=np.bool_), self._log)
 
     def _decide(self) -> IntArray:
         """Renew signals where due, let the policy act, and return the queued jobs it holds back."""
@@ -269,6 +283,7 @@ class Simulation:
         wait_s = racks.claim(state, job, more, used)
         n_resumed = moved.size + resumed.size
         state.ready_s[moved] = view.now_s + wait_s[: moved.size]
+        state.send_s[moved] += wait_s[: moved.size]
         state.timer_s[resumed] += wait_s[moved.size : n_resumed]
         state.ready_s[wider] = view.now_s + wait_s[n_resumed:]
 

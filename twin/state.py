@@ -22,7 +22,8 @@ class Phase(IntEnum):
     ``RUNNING -> PAUSING -> PAUSED -> RESUMING -> RUNNING`` one pause in place, ``RUNNING -> RESIZING ->
     RELOADING -> RUNNING`` (saving, loading) a change to another number of GPUs. An interruption takes a
     job from any phase in which it has GPUs to QUEUED, but for SENDING; with a
-    checkpoint it goes on by ``RESTARTING -> RUNNING``.
+    checkpoint it goes on by ``RESTARTING -> RUNNING``. A live move stays RUNNING while it is copied ahead,
+    with GPUs reserved elsewhere, and then goes on by ``SENDING -> LOADING -> RUNNING``.
     """
 
     WAITING = 0
@@ -92,12 +93,25 @@ class State:
     source : ndarray of int (job)
         Where the present or last migration began, -1 before the first.
     dest : ndarray of int (job)
-        Where GPUs are reserved for it while it is saving or sending, else -1.
+        Where GPUs are reserved for it while it is saving, sending or copied ahead, else -1.
     timer_s : ndarray (job)
         Time at which the present phase ends if nothing interferes: the end of the run or its next failure
         (RUNNING), the end of saving (SAVING, PAUSING, RESIZING), of loading (LOADING, RESUMING, RESTARTING,
-        RELOADING); in
-        SENDING the time of the first byte, or of the next attempt to connect. Infinite otherwise. [s]
+        RELOADING). Infinite otherwise. [s]
+    send_s : ndarray (job)
+        While it is sending or copied ahead, the time of the first byte, of the end of the start-up before it,
+        or of the next attempt to connect. [s]
+    live : ndarray of int (job)
+        How the present or last move is made: 0 stop-and-copy, 1 live, 2 live, but what had been started at
+        the destination was lost.
+    n_rounds : ndarray of int (job)
+        Rounds sent while the job ran, of the present or last move.
+    round_gb : ndarray (job)
+        Bytes of the present round, or of what is sent at once. [GB]
+    round_start_s : ndarray (job)
+        When the present round began, NaN before the first; what the job changes from then on is the next. [s]
+    precopied_gb : ndarray (job)
+        Bytes of the rounds in `n_rounds`, without what was sent again. [GB]
     n_gpus : ndarray of int (job)
         GPUs it has, or would start on; more or fewer than recorded for elastic jobs only. While it is
         RESIZING, those it had before. [1]
@@ -120,7 +134,7 @@ class State:
     done_gpu_h : ndarray (job)
         Work finished before the present run segment. [GPU-h at the reference device]
     left_gb : ndarray (job)
-        Bytes of the checkpoint that are still to be sent. [GB]
+        Bytes of the checkpoint, or of the round, that are still to be sent. [GB]
     route : ndarray of int (job)
         Which of the network's sets of paths the transfer last went over, -1 while it is not connected; always
         -1 in a network whose links never fail.
@@ -194,6 +208,12 @@ class State:
     source: IntArray
     dest: IntArray
     timer_s: FloatArray
+    send_s: FloatArray
+    live: IntArray
+    n_rounds: IntArray
+    round_gb: FloatArray
+    round_start_s: FloatArray
+    precopied_gb: FloatArray
     n_gpus: IntArray
     pace_gpus: FloatArray
     new_gpus: IntArray
@@ -305,6 +325,12 @@ def initial_state(origin: IntArray, n_sites: int, n_gpus: IntArray | None = None
         source=np.full(n, -1, dtype=np.int64),
         dest=np.full(n, -1, dtype=np.int64),
         timer_s=np.full(n, np.inf),
+        send_s=np.full(n, np.inf),
+        live=np.zeros(n, dtype=np.int64),
+        n_rounds=np.zeros(n, dtype=np.int64),
+        round_gb=zero.copy(),
+        round_start_s=nan.copy(),
+        precopied_gb=zero.copy(),
         n_gpus=recorded,
         pace_gpus=recorded.astype(np.float64),
         new_gpus=recorded.copy(),

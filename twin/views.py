@@ -10,6 +10,7 @@ from grid_models import persistence_outlook
 from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.coupling import gpu_power_mw, site_load_mw
 from twin.inputs import H_PER_DAY, S_PER_H, SimulationInputs
+from twin.live_moves import is_copied_ahead
 from twin.members import outlook_members
 from twin.policies.base import JobView, SiteView, View
 from twin.rack_control import Racks, off_saving_mw
@@ -164,7 +165,7 @@ def make_view(
             None if racks is None else _RackView.of(racks, state),
         ),
         queued=_job_view(inputs, state, inputs.table.by_priority(active[phase == QUEUED]), now),
-        running=_job_view(inputs, state, active[phase == RUNNING], now),
+        running=_job_view(inputs, state, active[(phase == RUNNING) & (state.dest[active] < 0)], now),
         paused=_job_view(inputs, state, active[phase == PAUSED], now),
         bandwidth_gbit_per_s=_bandwidth(wan, state, active),
         past_bandwidth_gbit_per_s=inputs.wan.bandwidth_before(now, PAST_HOURS if renewed else 0),
@@ -302,7 +303,7 @@ def _settled_s(state: State, job: IntArray) -> FloatArray:
 def _bandwidth(wan: Wan, state: State, active: IntArray) -> FloatArray:
     """Payload rate one more transfer would get if the links on its path were shared equally. [Gbit/s]"""
     phase = state.phase[active]
-    under_way = active[(phase == SAVING) | (phase == SENDING)]
+    under_way = active[(phase == SAVING) | (phase == SENDING) | is_copied_ahead(state, active)]
     if not under_way.size:
         return wan.bandwidth_gbit_per_s
     users = wan.on_path[state.source[under_way], state.dest[under_way]].sum(axis=0)

@@ -27,13 +27,15 @@ _Series = tuple[FloatArray, FloatArray, list[int]]
 _NOTHING: _Series = (np.zeros(1), np.zeros((1, 0)), [])
 
 
-def make_migration(section: MigrationSection) -> MigrationModel:
+def make_migration(section: MigrationSection, fleet_scale: float = 1) -> MigrationModel:
     """Return the model of moves of a scenario.
 
     Parameters
     ----------
     section
         What the scenario says of it.
+    fleet_scale
+        Jobs that each one stands for: what it changes is that of all of them, as its checkpoint is.
 
     Returns
     -------
@@ -43,6 +45,7 @@ def make_migration(section: MigrationSection) -> MigrationModel:
     options = section.model_dump()
     if section.compression_gb_per_s_per_node is None:
         options["compression_gb_per_s_per_node"] = np.inf
+    options["dirty_gb_per_s"] *= fleet_scale
     return MigrationModel(**options)
 
 

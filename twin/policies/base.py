@@ -178,7 +178,8 @@ class View:
     sites : SiteView
         The sites.
     queued, running, paused : JobView
-        Jobs that may be placed or held back, moved or paused, and resumed.
+        Jobs that may be placed or held back, moved or paused, and resumed; not those that run while they are
+        copied ahead of a live move.
     bandwidth_gbit_per_s : ndarray (site, site)
         Payload rate that one more transfer would get from row to column. [Gbit/s]
     past_bandwidth_gbit_per_s : ndarray (sample, site, site)

@@ -63,6 +63,15 @@ ELASTIC_METRICS: dict[str, tuple[str, str]] = {
 }
 """Further rows, where jobs are elastic."""
 
+LIVE_METRICS: dict[str, tuple[str, str]] = {
+    "live_moves": ("live migrations done", "number0"),
+    "live_dropped": ("live migrations given up", "number0"),
+    "live_rounds_mean": ("rounds of a live migration, mean", "number1"),
+    "live_downtime_mean_s": ("downtime of a live migration, mean [s]", "number1"),
+    "live_precopied_gb": ("data moved while jobs ran [TB]", "thousands1"),
+}
+"""Further rows, where jobs move live."""
+
 
 @dataclass(frozen=True)
 class TextTable:
@@ -79,7 +88,7 @@ def policy_table(readout: Readout) -> TextTable:
     currency = next((str(readout.baseline(g).attrs.get("currency", "")) for g in readout.grids), "")
     rows = [
         (name.format(currency=currency), *(written(readout.value(p, key), style) for p in readout.policies))
-        for key, (name, style) in (METRICS | EQUIPMENT_METRICS | ELASTIC_METRICS).items()
+        for key, (name, style) in (METRICS | EQUIPMENT_METRICS | ELASTIC_METRICS | LIVE_METRICS).items()
         if key in METRICS or any(key in readout.of_policy(p) for p in readout.policies)
     ]
     return TextTable(
