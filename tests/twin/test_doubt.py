@@ -72,6 +72,10 @@ def two_site_view(
         "priority": row,
         "came_from": row - 1,
         "settled_s": one * -np.inf,
+        "min_gpus": row + 8,
+        "max_gpus": row + 8,
+        "recorded_gpus": row + 8,
+        "pace_gpus": one * 8.0,
     }
     running = type(view.running)(**(fields | {name: np.array([value]) for name, value in job.items()}))
     none = running.take(np.zeros(0, dtype=np.int64))

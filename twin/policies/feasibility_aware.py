@@ -13,7 +13,7 @@ from twin.inputs import S_PER_H
 from twin.policies.base import Commands, Refusals, View
 from twin.policies.doubt import DEFAULT_RATE_RATIOS, Doubt, Doubtful
 from twin.policies.filling import Room, fill, may_run_at
-from twin.policies.sizing import sized
+from twin.policies.sizing import Sizing, sized
 from weather import Findings
 
 
@@ -60,6 +60,8 @@ class FeasibilityAware:
         Least gain for which a job moves that moved or paused less than so long ago. [MW/MW], [h]
     resizes : bool
         Whether elastic jobs are made wider and narrower, as `twin.policies.sizing` tells.
+    resize_stretch : float
+        Longest time from submission to end for which a job is made narrower, over its run time. [1]
     """
 
     name: str = "feasibility_aware"
@@ -73,6 +75,7 @@ class FeasibilityAware:
     again_gain: float = 0.0
     again_h: float = 0.0
     resizes: bool = True
+    resize_stretch: float = 2.0
 
     def __post_init__(self) -> None:
         """Refuse options outside their range."""
@@ -85,6 +88,8 @@ class FeasibilityAware:
             value = getattr(self, name)
             if not 0.0 <= value < np.inf:
                 findings.add(name, f"is {value}", "give at least 0")
+        if not 1.0 <= self.resize_stretch < np.inf:
+            findings.add("resize_stretch", f"is {self.resize_stretch}", "give at least 1")
         findings.raise_if_any("policy feasibility_aware")
 
     @property
@@ -110,14 +115,14 @@ class FeasibilityAware:
         return self._sized(view, commands)
 
     def _sized(self, view: View, commands: Commands) -> Commands:
-        return sized(view, commands) if self.resizes else commands
+        return sized(view, commands, Sizing(max_stretch=self.resize_stretch)) if self.resizes else commands
 
     def _place(self, view: View, outlook: Outlook, room: Room) -> IntArray:
         """Site of each queued job, -1 where it has to wait."""
         queued, sites = view.queued, view.sites
         if not len(queued):
             return np.zeros(0, dtype=np.int64)
-        run_s = queued.remaining_gpu_h[:, None] / (queued.n_gpus[:, None] * sites.speed) * S_PER_H
+        run_s = queued.remaining_gpu_h[:, None] / (queued.pace_gpus[:, None] * sites.speed) * S_PER_H
         value = outlook.mean_over(run_s)
         at_origin = queued.origin[:, None] == np.arange(sites.n_sites)
         gain = value - np.take_along_axis(value, queued.origin[:, None], axis=1)
@@ -167,7 +172,7 @@ class FeasibilityAware:
         fast = sites.speed[site] >= self.min_speed_ratio * sites.speed[here]
         job = job[fits & fast & (here != site)]
         n_gpus, here = running.n_gpus[job], running.site[job]
-        left_s = running.remaining_gpu_h[job] / (n_gpus * sites.speed[site]) * S_PER_H
+        left_s = running.remaining_gpu_h[job] / (running.pace_gpus[job] * sites.speed[site]) * S_PER_H
         window_s = np.minimum(outlook.window_s[site], left_s)
         means = outlook.mean_over(np.broadcast_to(window_s[:, None], (job.size, sites.n_sites)))
         gain = means[:, site] - means[np.arange(job.size), here]

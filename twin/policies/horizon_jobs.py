@@ -80,7 +80,7 @@ class LongJobs:
         state = np.repeat([RUNNING, QUEUED, PAUSED], [len(part) for part in parts])
         names = [f.name for f in fields(JobView)]
         jobs = JobView(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
-        rate = jobs.n_gpus * view.sites.speed[jobs.site]
+        rate = jobs.pace_gpus * view.sites.speed[jobs.site]
         run_h, left_h = jobs.work_gpu_h / rate, jobs.remaining_gpu_h / rate
         save_s = view.migration.save_s(jobs.checkpoint_gb, jobs.n_gpus)
         load_s = view.migration.load_s(jobs.checkpoint_gb, jobs.n_gpus)

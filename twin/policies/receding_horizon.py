@@ -25,7 +25,7 @@ from twin.policies.horizon_jobs import (
     make_choices,
 )
 from twin.policies.horizon_plan import Blocks, expected_pieces, solve_plan
-from twin.policies.sizing import sized
+from twin.policies.sizing import Sizing, sized
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,8 @@ class RecedingHorizon:
         Slowest acceptable site, over the speed of where the job is.
     resizes : bool
         Whether elastic jobs are made wider and narrower, as `twin.policies.sizing` tells.
+    resize_stretch : float
+        Longest time from submission to end for which a job is made narrower, over its run time. [1]
     """
 
     name: str = "receding_horizon"
@@ -63,11 +65,12 @@ class RecedingHorizon:
     min_gain: float = 0.05
     min_speed_ratio: float = 0.8
     resizes: bool = True
+    resize_stretch: float = 2.0
 
     def decide(self, view: View) -> Commands:
         """Start short jobs; when signals are renewed, plan the long ones anew and do the first step."""
         commands = self._decide(view)
-        return sized(view, commands) if self.resizes else commands
+        return sized(view, commands, Sizing(max_stretch=self.resize_stretch)) if self.resizes else commands
 
     def _decide(self, view: View) -> Commands:
         outlook = Outlook.of(view)

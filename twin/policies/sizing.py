@@ -155,9 +155,9 @@ class _Elastic:
     job, site, n_gpus, recorded, most : ndarray of int
         Row of the job table, where it runs or will, GPUs now, recorded ones, and most it may have.
     least : ndarray of int
-        Fewest that its range, its deadline and its stretch allow from now to its end.
-    runs, settled : ndarray of bool
-        Whether it runs, so that a change costs something; whether it may be resized again.
+        Fewest that its range, its deadline and its stretch allow from now to its end, after a change.
+    behind, settled : ndarray of bool
+        Whether they do not allow what it has; whether it has been as it is for long enough.
     left_h : ndarray
         Time left at its recorded size. [h]
     lost_h : ndarray
@@ -178,7 +178,7 @@ class _Elastic:
     recorded: IntArray
     least: IntArray
     most: IntArray
-    runs: BoolArray
+    behind: BoolArray
     settled: BoolArray
     left_h: FloatArray
     lost_h: FloatArray
@@ -211,24 +211,26 @@ class _Elastic:
         lost_h = np.where(runs, lost_s, 0.0) / S_PER_H
         rate = recorded * sites.speed[site]
         left_h = column("remaining_gpu_h") / rate
+        due_h = (column("deadline_s") - view.now_s) / S_PER_H
         since_h = (view.now_s - column("submit_s")) / S_PER_H
-        due_h = (column("deadline_s") - view.now_s) / S_PER_H - lost_h
-        allowed_h = rule.max_stretch * column("work_gpu_h") / rate - since_h - lost_h
+        stretched_h = rule.max_stretch * column("work_gpu_h") / rate - since_h
         low, high = (column(name).astype(np.int64) for name in ("min_gpus", "max_gpus"))
         high = np.minimum(high, sites.gpu_capacity[site])
-        at_least = np.maximum(
-            _needed(left_h, due_h, recorded, high),
-            np.minimum(_needed(left_h, allowed_h, recorded, high), recorded),
-        )
+
+        def fewest(lost_h: FloatArray | float) -> IntArray:
+            in_time = _needed(left_h, due_h - lost_h, recorded, high)
+            not_late = np.minimum(_needed(left_h, stretched_h - lost_h, recorded, high), recorded)
+            return np.clip(np.maximum(in_time, not_late), low, np.maximum(high, low))
+
         outlook = sites.outlook_marginal[:, site]
         return cls(
             job=column("job").astype(np.int64),
             site=site,
             n_gpus=n_gpus,
             recorded=recorded,
-            least=np.clip(at_least, low, np.maximum(high, low)),
+            least=fewest(lost_h),
             most=high,
-            runs=runs,
+            behind=fewest(0.0) > n_gpus,
             settled=~runs | (view.now_s - column("settled_s") >= rule.min_stay_h * S_PER_H),
             left_h=left_h,
             lost_h=lost_h,
@@ -254,12 +256,14 @@ def _needed(left_h: FloatArray, time_h: FloatArray, recorded: IntArray, most: In
         speed = np.where(time_h > 0.0, left_h / time_h, np.inf)
         fewest = (recorded - c) / ((1.0 + exchange) / speed - c)
     possible = (fewest >= 0.0) & (fewest <= most)
-    return np.where(possible, np.ceil(np.where(possible, fewest, 0.0) - _ROUNDING), recorded).astype(np.int64)
+    return np.where(possible, np.ceil(np.where(possible, fewest, 0.0) * (1.0 - _ROUNDING)), recorded).astype(
+        np.int64
+    )
 
 
 def _catch_up(jobs: _Elastic, room: _Room, target: IntArray) -> None:
     """Give jobs that are narrower than deadline or stretch allow what they need, as far as GPUs are free."""
-    for row in np.flatnonzero((jobs.least > jobs.n_gpus) & (jobs.n_gpus < jobs.recorded)):
+    for row in np.flatnonzero(jobs.behind & (jobs.n_gpus < jobs.recorded)):
         site, wanted = jobs.site[row], max(jobs.least[row], jobs.recorded[row])
         more = min(wanted, jobs.most[row]) - jobs.n_gpus[row]
         if 0 < more <= room.free_gpus[site]:
@@ -300,24 +304,21 @@ def _relief(jobs: _Elastic, row: IntArray, *, wider: bool) -> tuple[FloatArray, 
     """How long a size would be kept [h], and the relief of load meanwhile and later [MW/MW].
 
     A wider job stays so for the window, or to its end; the work that this spares lies behind the window, and
-    before its end. A narrower one stays so until the next window, or to its end; its work is put off to the
-    windows behind, or to whatever is there where none is expected.
+    before its end. A narrower one stays so until the best step ahead, for which its work is put off.
     """
-    outlook, is_open, n = jobs.outlook[:, row], jobs.is_open[:, row], len(jobs.outlook)
-    same = is_open if wider else ~is_open
-    same[0] = True
-    steps = np.where(same.all(axis=0), n, np.argmin(same, axis=0))
-    left = np.clip(np.ceil(jobs.left_h[row] / jobs.step_h), 1, n).astype(np.int64)
-    during = np.minimum(steps, left)
+    outlook, n = jobs.outlook[:, row], len(jobs.outlook)
     at = np.arange(n)[:, None]
-    here = _mean(outlook, at < during)
-    behind = at >= steps
     if wider:
-        later = _mean(outlook, behind & (at < left), default=here)
+        is_open = jobs.is_open[:, row]
+        steps = np.where(is_open.all(axis=0), n, np.argmin(is_open, axis=0))
+        left = np.clip(np.ceil(jobs.left_h[row] / jobs.step_h), 1, n)
+        here = _mean(outlook, at < np.minimum(steps, left))
+        later = _mean(outlook, (at >= steps) & (at < left), default=here)
     else:
-        later = _mean(outlook, behind & is_open, default=_mean(outlook, behind, default=here))
-    hours = np.minimum(steps * jobs.step_h, jobs.left_h[row])
-    return hours, here, later
+        steps = np.argmax(outlook[1:], axis=0) + 1 if n > 1 else np.ones(row.size, dtype=np.int64)
+        here = _mean(outlook, at < steps)
+        later = outlook[np.minimum(steps, n - 1), np.arange(row.size)]
+    return np.minimum(steps * jobs.step_h, jobs.left_h[row]), here, later
 
 
 def _mean(values: FloatArray, where: BoolArray, default: FloatArray | float = 0.0) -> FloatArray:

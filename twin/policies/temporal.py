@@ -150,12 +150,20 @@ class _Jobs:
     def of(cls, view: View, first: JobView, paused: JobView | None = None) -> _Jobs:
         """Join queued and paused jobs, or take the running ones alone."""
         parts = [first] if paused is None else [first, paused]
-        site, n_gpus, left, work, size, submit = (
+        site, n_gpus, pace, left, work, size, submit = (
             np.concatenate([getattr(part, name) for part in parts])
-            for name in ("site", "n_gpus", "remaining_gpu_h", "work_gpu_h", "checkpoint_gb", "submit_s")
+            for name in (
+                "site",
+                "n_gpus",
+                "pace_gpus",
+                "remaining_gpu_h",
+                "work_gpu_h",
+                "checkpoint_gb",
+                "submit_s",
+            )
         )
         sites, open_s = view.sites, _promised_s(view)
-        rate = n_gpus * sites.speed[site] / S_PER_H
+        rate = pace * sites.speed[site] / S_PER_H
         left_s = left / rate
         is_running = paused is None
         started = np.concatenate([np.full(len(part), is_running or i > 0) for i, part in enumerate(parts)])
