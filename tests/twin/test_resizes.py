@@ -19,6 +19,7 @@ from tests.twin.test_transfers_outages import WanderWherePossible
 from twin.accounting import account
 from twin.elastic import relative_speed
 from twin.inputs import FailureModel, SimulationInputs
+from twin.migration import MigrationModel
 from twin.policies import POLICIES, CommandError, Commands, Policy, View
 from twin.simulate import Simulation, run_simulation
 from twin.state import Phase
@@ -211,8 +212,18 @@ others = st.sampled_from(
 )
 
 
-@settings(max_examples=30)
-@given(inputs=broken_runs().map(elastic), other=others)
+LIVE = MigrationModel(mode="live", dirty_gb_per_s=0.05, downtime_target_s=5.0, max_rounds=9)
+
+
+@st.composite
+def elastic_runs(draw: st.DrawFn) -> SimulationInputs:
+    """Small random runs with outages, failures and elastic jobs, that move live in half of them."""
+    inputs = elastic(draw(broken_runs()))
+    return replace(inputs, migration=LIVE) if draw(st.booleans()) else inputs
+
+
+@settings(max_examples=15)
+@given(inputs=elastic_runs(), other=others)
 def test_gpus_and_work_are_conserved_under_random_sizes(inputs: SimulationInputs, other: Policy) -> None:
     simulation = Simulation(inputs, Restless(other))
     table = inputs.table
@@ -232,7 +243,7 @@ def test_gpus_and_work_are_conserved_under_random_sizes(inputs: SimulationInputs
 
 
 @settings(max_examples=15)
-@given(inputs=broken_runs().map(elastic), other=others, share=st.floats(0.0, 1.0))
+@given(inputs=elastic_runs(), other=others, share=st.floats(0.0, 1.0))
 def test_a_run_that_was_written_and_read_back_goes_on_identically(
     inputs: SimulationInputs, other: Policy, share: float
 ) -> None:
@@ -269,6 +280,13 @@ def test_ranges_of_one_size_change_nothing(inputs: SimulationInputs, name: str) 
     same = replace(inputs, jobs=inputs.jobs.assign(**ranges))
     one, other = (run_simulation(given, POLICIES[name]()) for given in (inputs, same))
     assert_same_record(one, replace(other, jobs=other.jobs.drop(columns=list(ranges))))
+
+
+def test_a_job_that_is_copied_ahead_is_not_resized() -> None:
+    inputs = replace(elastic(small((0.0, 8, 800.0, 9000.0, 0))), migration=LIVE)
+    move = {1: lambda _: Commands(move_job=np.array([0]), move_dest=np.array([1]))}
+    with pytest.raises(CommandError, match="size: job in row 0 is on the move"):
+        run_simulation(inputs, at(move | {2: size((0, 4))}))
 
 
 def test_a_share_of_elastic_jobs_changes_no_other_draw() -> None:
