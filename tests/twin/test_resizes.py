@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from twin.migration import MigrationModel
 from twin.policies import POLICIES, CommandError, Commands, Policy, View
 from twin.simulate import Simulation, run_simulation
 from twin.state import Phase
-from twin.workloads import check_jobs, generate_trace, prepare_jobs
+from twin.workloads import check_jobs, generate_trace, prepare_jobs, read_trace
 from weather import InputError
 
 COST_S = SAVE_S + LOAD_S
@@ -315,3 +316,14 @@ def test_a_trace_may_say_which_jobs_are_elastic() -> None:
         prepare_jobs(trace, seed=1, duration_s=86400.0, sites=sites, elastic_share=0.1)
     with pytest.raises(InputError, match=r"min_gpus(?s:.*)max_gpus"):
         check_jobs(jobs.assign(min_gpus=jobs["n_gpus"] + 1, max_gpus=jobs["n_gpus"] - 1))
+
+
+def test_a_table_may_name_columns_of_the_fewest_and_most_gpus(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.csv"
+    path.write_text("at,for,on,least,most\n0,60,4,2,8\n5,60,2,,\n9,60,1,1,3\n")
+    columns = {"submit": "at", "duration": "for", "gpus": "on", "min_gpus": "least", "max_gpus": "most"}
+    trace = read_trace(path, "table", columns=columns)
+    assert trace[["min_gpus", "n_gpus", "max_gpus"]].to_numpy().tolist() == [[2, 4, 8], [2, 2, 2], [1, 1, 3]]
+    path.write_text("at,for,on,least,most\n0,60,4,5,3\n")
+    with pytest.raises(InputError, match=r"min_gpus(?s:.*)max_gpus"):
+        read_trace(path, "table", columns=columns)
