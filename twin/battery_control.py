@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Counters:
+class Counters:
     """What sites did in the present signal step up to some time."""
 
     busy_gpu_s: FloatArray
@@ -34,7 +34,8 @@ class _Counters:
     wan_gb: FloatArray
 
     @classmethod
-    def of(cls, state: State) -> _Counters:
+    def of(cls, state: State) -> Counters:
+        """Return those of a state."""
         return cls(
             *(
                 values.copy()
@@ -68,11 +69,11 @@ class Batteries:
         """Return the state with what the batteries hold at first."""
         return replace(state, battery_stored_mwh=self.table.capacity_mwh * self.table.initial_share)
 
-    def before(self, state: State) -> _Counters:
+    def before(self, state: State) -> Counters:
         """Return what `follow` needs of the state at the start of a tick."""
-        return _Counters.of(state)
+        return Counters.of(state)
 
-    def follow(self, state: State, before: _Counters, down: BoolArray | None) -> None:
+    def follow(self, state: State, before: Counters, down: BoolArray | None) -> None:
         """Charge or discharge over a tick, the site's mean draw in it known.
 
         Parameters
@@ -104,7 +105,7 @@ class Batteries:
         state.battery_discharged_mwh[:] += flow.discharge_p_mw * hours
         state.battery_lost_mwh[:] += flow.lost_mwh
 
-    def _load_mw(self, state: State, before: _Counters, step: int) -> FloatArray:
+    def _load_mw(self, state: State, before: Counters, step: int) -> FloatArray:
         """Mean draw of each site since then, without its battery. [MW]"""
         inputs, tick_s = self.inputs, float(self.inputs.tick_s)
         busy, held, off = (

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin._arrays import BoolArray, FloatArray, IntArray
-from twin.battery_control import Batteries, with_batteries
+from twin.battery_control import Batteries, Counters, with_batteries
 from twin.commands import apply_commands
 from twin.coupling import Coupling, power_split_mw, site_load_mw
 from twin.failures import Breaks, begin_restarts, fail, interrupt
@@ -42,6 +42,9 @@ from twin.transfers import MoveModel, advance_moves, drop_moves
 from twin.views import Published, make_view, publish
 
 _MOVING = (SAVING, LOADING)
+
+_Opened = tuple[BoolArray | None, Counters | None, bool]
+"""Sites that are down, what batteries remember of the tick's beginning, whether anything changed."""
 
 
 class Simulation:
@@ -94,6 +97,7 @@ class Simulation:
         self._published: Published | None = None
         self._n_dispatched = 0
         self._n_admitted, self._active = _admitted(self._state)
+        self._opened: _Opened | None = None
 
     @property
     def state(self) -> State:
@@ -121,6 +125,29 @@ class Simulation:
         self._dispatch()
         return make_record(self.inputs, self.policy.name, self._state, self._log)
 
+    @property
+    def log(self) -> Recorder:
+        """What was recorded up to now, with the dispatch of all finished steps; not to be changed."""
+        self._dispatch()
+        return self._log
+
+    def look(self) -> View:
+        """Return what the policy would be shown at the present tick, before it is asked.
+
+        It may be replaced (`policy`) until the next :meth:`step`; looking changes no result.
+
+        Raises
+        ------
+        RuntimeError
+            After the last tick, or where no signals were published yet in this object.
+        """
+        if self.finished:
+            raise RuntimeError(f"the run ended after {self.inputs.n_ticks} ticks; nothing is left to look at")
+        self._open()
+        if self._published is None:
+            raise RuntimeError("nothing is published yet; look at the first tick of a signal step")
+        return self._view(self._published)
+
     def step(self) -> None:
         """Advance by one tick.
 
@@ -135,11 +162,9 @@ class Simulation:
             raise RuntimeError(f"the run ended after {self.inputs.n_ticks} ticks; make a new Simulation")
         start = self.now_s
         end = float((self._state.tick + 1) * self.inputs.tick_s)
-        self._admit(start)
-        down = None if self.inputs.down is None else self._switch_off(self.inputs.down, start)
-        before = None if self._batteries is None else self._batteries.before(self._state)
-        racks_changed = self._racks is not None and self._racks.advance(self._state, self.inputs.down)
-        if racks_changed or self._has_changed(start):
+        down, before, changed = self._open()
+        self._opened = None
+        if changed:
             self._start_queued(start, self._decide())
         if self._racks is not None:
             used = usage(self._state, self._active, self.inputs.n_sites)
@@ -198,6 +223,24 @@ class Simulation:
     def _step(self) -> int:
         return self._state.tick // self.inputs.ticks_per_step
 
+    def _open(self) -> _Opened:
+        """Begin the present tick, once: who arrives, who is down, batteries, whether anything changed."""
+        if self._opened is None:
+            start = self.now_s
+            self._admit(start)
+            down = None if self.inputs.down is None else self._switch_off(self.inputs.down, start)
+            before = None if self._batteries is None else self._batteries.before(self._state)
+            racks_changed = self._racks is not None and self._racks.advance(self._state, self.inputs.down)
+            if self._renewed:
+                self._publish()
+            self._opened = (down, before, racks_changed or self._has_changed(start))
+        return self._opened
+
+    @property
+    def _renewed(self) -> bool:
+        """Whether signals are renewed at the present tick."""
+        return self._state.tick % self.inputs.ticks_per_step == 0
+
     def _admit(self, now: float) -> None:
         """Put jobs submitted by now into the queue of their origin."""
         n = int(np.searchsorted(self._table.submit_s, now, side="right"))
@@ -215,7 +258,7 @@ class Simulation:
         """
         state, before = self._state, now - self.inputs.tick_s
         arrived = self._n_admitted > 0 and self._table.submit_s[self._n_admitted - 1] > before
-        renewed = state.tick % self.inputs.ticks_per_step == 0
+        renewed = self._renewed
         left: tuple[FloatArray, ...] = (state.end_s, state.sent_s, state.paused_s)
         if self._table.is_elastic:
             left = (*left, state.resize_saved_s)
@@ -252,22 +295,21 @@ class Simulation:
         drop_moves(state, job, now, np.zeros(job.size, dtype=np.bool_), self._log)
 
     def _decide(self) -> IntArray:
-        """Renew signals where due, let the policy act, and return the queued jobs it holds back."""
-        active = self._active
-        renewed = self._state.tick % self.inputs.ticks_per_step == 0
-        if renewed:
-            self._publish()
-        phase = self._state.phase[active]
+        """Let the policy act, and return the queued jobs it holds back."""
+        renewed, phase = self._renewed, self._state.phase[self._active]
         if self._published is None or not (renewed or np.any((phase == QUEUED) | (phase == PAUSED))):
             return np.zeros(0, dtype=np.int64)
-        view = make_view(
-            self.inputs, self._state, self._published, active, renewed=renewed, racks=self._racks
-        )
+        view = self._view(self._published)
         commands = self.policy.decide(view)
         apply_commands(commands, self._state, self._moves, self.inputs, view, self._log)
         if self._racks is not None:
             self._claim(self._racks, commands, view)
         return commands.hold_job
+
+    def _view(self, published: Published) -> View:
+        return make_view(
+            self.inputs, self._state, published, self._active, renewed=self._renewed, racks=self._racks
+        )
 
     def _claim(self, racks: Racks, commands: Commands, view: View) -> None:
         """Let jobs that move, resume or become wider wait for the racks they need where they go."""

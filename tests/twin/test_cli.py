@@ -239,7 +239,10 @@ def test_validate_says_what_is_wrong_or_that_nothing_is(tmp_path: Path, said: Sa
         ("readers", ["epw", "nsrdb", "wtk"]),
         ("traces", ["acme", "openb", "; needs tasks_path", "philly", "synthetic"]),
         ("models", ["resnet50", "llama3_70b", "recalled", "adamw_mixed"]),
-        ("policies", ["static", "temporal", "energy_greedy", "feasibility_aware", "receding_horizon"]),
+        (
+            "policies",
+            ["static", "temporal", "energy_greedy", "feasibility_aware", "receding_horizon", "steered"],
+        ),
         ("scenarios", ["default", "real_weather", "recorded"]),
         ("batches", ["example"]),
     ],

@@ -9,6 +9,7 @@ from twin.policies.energy_greedy import EnergyGreedy
 from twin.policies.feasibility_aware import FeasibilityAware
 from twin.policies.receding_horizon import RecedingHorizon
 from twin.policies.static import Static
+from twin.policies.steered import Steered
 from twin.policies.temporal import Temporal
 
 POLICIES: dict[str, type[Policy]] = {
@@ -17,6 +18,7 @@ POLICIES: dict[str, type[Policy]] = {
     "energy_greedy": EnergyGreedy,
     "feasibility_aware": FeasibilityAware,
     "receding_horizon": RecedingHorizon,
+    "steered": Steered,
 }
 """Policies by name; each is made without arguments, or with its own options by keyword."""
 
@@ -33,6 +35,7 @@ __all__ = [
     "Refusals",
     "SiteView",
     "Static",
+    "Steered",
     "Temporal",
     "View",
     "check_policy",
