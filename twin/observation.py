@@ -150,6 +150,6 @@ def _work_by_class(view: View, jobs: JobView, capacity: FloatArray) -> FloatArra
     """Work left over the GPUs of the site where jobs are, (class, site). [h]"""
     n, speed = view.sites.n_sites, view.sites.speed[jobs.site]
     gpu_h = jobs.remaining_gpu_h / speed
-    length = np.searchsorted(LONG_AFTER_H, gpu_h / jobs.n_gpus, side="right")
+    length = np.searchsorted(LONG_AFTER_H, gpu_h / jobs.pace_gpus, side="right")
     sums = np.bincount(length * n + jobs.site, weights=gpu_h, minlength=len(CLASSES) * n)
     return np.asarray(sums.reshape(len(CLASSES), n) / capacity)

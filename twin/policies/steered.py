@@ -201,7 +201,7 @@ def _fit_beside_moves(view: View, commands: Commands, wanted: BoolArray) -> IntA
     is_running = np.isin(commands.size_job, running.job)
     sized = _rows_of(running, commands.size_job[is_running])
     wider = np.maximum(commands.size_gpus[is_running] - running.n_gpus[sized], 0)
-    taken += np.bincount(running.site[sized], weights=wider, minlength=n)
+    taken = taken + np.bincount(running.site[sized], weights=wider, minlength=n)
     rows = []
     for site in np.unique(paused.site[wanted]):
         row = np.flatnonzero(wanted & (paused.site == site))
