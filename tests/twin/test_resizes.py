@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.twin.simulation_cases import baseline, make_inputs, small_runs
 from tests.twin.test_interruptions import Listed, broken_runs, down
 from tests.twin.test_pauses import LOAD_S, SAVE_S, Fickle, at, small
+from tests.twin.test_racks import racked
 from tests.twin.test_simulate import assert_each_gpu_and_job_is_once, assert_same_record
 from tests.twin.test_transfers_outages import WanderWherePossible
 from twin.accounting import account
@@ -22,6 +23,7 @@ from twin.elastic import relative_speed
 from twin.inputs import FailureModel, SimulationInputs
 from twin.migration import MigrationModel
 from twin.policies import POLICIES, CommandError, Commands, Policy, View
+from twin.racks import RackTable
 from twin.simulate import Simulation, run_simulation
 from twin.state import Phase
 from twin.workloads import check_jobs, generate_trace, prepare_jobs, read_trace
@@ -94,6 +96,18 @@ def test_gpus_that_a_job_gives_up_are_free_once_it_has_saved_and_those_it_gets_a
     assert jobs["first_start_s"][1] == 3900.0  # the first tick after 11 s of saving on 6 nodes
     # The third came before the first took all GPUs, but had not started: it waits for the end of the first.
     assert jobs["first_start_s"][2] == 300.0 * np.ceil(jobs["end_s"][0] / 300.0) > 10800.0
+
+
+def test_a_job_that_needs_more_racks_loads_when_these_are_ready() -> None:
+    # Racks of 16 take 900 s to start; all but the one that is in use are off after half an hour.
+    rigid = racked((0.0, 8, 80.0, 16.0, 0), keep_s=[1800.0] * 3)
+    narrow, wide = (run_simulation(elastic(rigid), at({1: size((0, n))})) for n in (12, 20))
+    fits, waits = (
+        float(record.events.time_s[record.events.kind == "resized"].iloc[0]) for record in (narrow, wide)
+    )
+    assert fits == pytest.approx(3600.0 + SAVE_S + 300.0 + 4.0)  # two nodes to read
+    assert waits == pytest.approx(3600.0 + 900.0 + 300.0 + 16.0 / 6.0)  # three
+    assert wide.jobs.resize_gpu_h[0] == pytest.approx(20 * (waits - 3600.0) / 3600.0)
 
 
 def test_failures_count_gpu_hours_at_the_present_size() -> None:
@@ -218,8 +232,11 @@ LIVE = MigrationModel(mode="live", dirty_gb_per_s=0.05, downtime_target_s=5.0, m
 
 @st.composite
 def elastic_runs(draw: st.DrawFn) -> SimulationInputs:
-    """Small random runs with outages, failures and elastic jobs, that move live in half of them."""
+    """Small random runs with outages, failures and elastic jobs, some with live moves, some with racks."""
     inputs = elastic(draw(broken_runs()))
+    if draw(st.booleans()) and np.all(np.isinf(inputs.sites.import_limit_mw)):
+        racks = RackTable.of([400] * 3, start_s=[float(inputs.tick_s)] * 3)
+        inputs = replace(inputs, sites=replace(inputs.sites, racks=racks))
     return replace(inputs, migration=LIVE) if draw(st.booleans()) else inputs
 
 
