@@ -26,7 +26,7 @@ BALANCE_TOLERANCE = 1e-6
 KWH_PER_MWH = 1000.0
 
 
-_OPTIONAL = ("rack_", "battery_", "resize", "extra_", "live_")
+_OPTIONAL = ("rack_", "battery_", "resize", "extra_", "live_", "repeated_gb", "n_cuts")
 """How the names of quantities begin that only runs with racks, batteries, elastic jobs or live moves have."""
 
 
@@ -201,6 +201,10 @@ class Score:
     extra_gpu_h : float
         GPU-hours that jobs ran beyond what the same work takes at their recorded sizes; negative where they
         were saved. [GPU-h of whichever device]
+    repeated_gb : float
+        Where links failed under transfers, the part of `moved_gb` that was sent again. [GB]
+    n_cuts : int
+        How often that happened to a transfer.
     live_moves : int
         Live moves that ended with the job running at its destination, where some were begun.
     live_dropped : int
@@ -266,6 +270,8 @@ class Score:
     live_rounds_mean: float | None = None
     live_downtime_mean_s: float | None = None
     live_precopied_gb: float | None = None
+    repeated_gb: float | None = None
+    n_cuts: int | None = None
 
     def to_mapping(self) -> dict[str, float | int | dict[str, int] | None]:
         """Return it as plain values for ``summary.json``, without racks and the like that are not there."""
@@ -528,6 +534,7 @@ def _score(record: SimulationRecord, total: Ledger, bound_mwh: float | None) -> 
         **_equipment_score(record, total),
         **_elastic_score(record),
         **_live_score(record),
+        **_cut_score(record),
     )
 
 
@@ -556,6 +563,20 @@ def _elastic_score(record: SimulationRecord) -> _ElasticScore:
         "resize_gpu_h": float(jobs["resize_gpu_h"].sum()),
         "extra_gpu_h": float(jobs["extra_gpu_h"].sum()),
     }
+
+
+class _CutScore(TypedDict, total=False):
+    """What failing links did to transfers; nothing where none was cut."""
+
+    repeated_gb: float
+    n_cuts: int
+
+
+def _cut_score(record: SimulationRecord) -> _CutScore:
+    moves = record.transfers
+    if not (moves["n_cuts"] > 0).any():
+        return {}
+    return {"repeated_gb": float(moves["repeated_gb"].sum()), "n_cuts": int(moves["n_cuts"].sum())}
 
 
 class _LiveScore(TypedDict, total=False):

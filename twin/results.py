@@ -19,6 +19,7 @@ from twin.preparation import Prepared, PreparedGrid
 from twin.progress import Progress
 from twin.provenance import provenance
 from twin.record import SimulationRecord
+from twin.refusals import refusal_counts, refusals, refusals_by_reason
 from twin.scenario_model import SCHEMA_VERSION
 from twin.simulate import run_simulation
 from twin.site_battery import battery_columns
@@ -59,6 +60,7 @@ def assemble(prepared: Prepared, progress: Progress) -> Result:
     scores: dict[str, JsonValue] = {}
     jobs: list[pd.DataFrame] = []
     transfers: list[pd.DataFrame] = []
+    refused: list[pd.DataFrame] = []
     for name in scenario.policies:
         told = partial(progress, f"policy {name}")
         record = run_simulation(
@@ -70,7 +72,15 @@ def assemble(prepared: Prepared, progress: Progress) -> Result:
         errors += [coupled_balance_error_mw(record, i, data) for i, data in enumerate(baselines)]
         jobs.append(record.jobs.assign(policy=name))
         transfers.append(record.transfers.assign(policy=name))
-    summary = {**baseline_summary(prepared), "max_balance_error_mw": max(errors), "policies": scores}
+        refused.append(refusals(record))
+    every_refusal = _stacked(refused)
+    by_reason = refusals_by_reason(every_refusal)
+    summary = {
+        **baseline_summary(prepared),
+        "max_balance_error_mw": max(errors),
+        "policies": scores,
+        "refusals": refusal_counts(by_reason, scenario.policies),
+    }
     tables = {
         "policies": score_table(scores),
         "sites": site_table(prepared),
@@ -78,6 +88,8 @@ def assemble(prepared: Prepared, progress: Progress) -> Result:
         "windows": window_table(prepared),
         "jobs": _stacked(jobs),
         "transfers": _stacked(transfers),
+        "refusals": every_refusal,
+        "refusals_by_reason": by_reason,
     }
     made_from = provenance(scenario, input_files(scenario))
     about: dict[str, JsonValue] = {

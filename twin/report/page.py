@@ -19,6 +19,7 @@ from twin.report.tables import (
     assumption_table,
     bus_table,
     device_table,
+    margin_table,
     policy_table,
     refusal_table,
     site_table,
@@ -382,7 +383,7 @@ def _migration_chapter(readout: Readout) -> Chapter:
         "the energy it costs is "
         "paid back within it, if GPUs are free, a link exists and the deadline holds.",
         (compute.migrations(readout),),
-        (refusal_table(readout),),
+        (refusal_table(readout), margin_table(readout)),
     )
 
 

@@ -191,6 +191,44 @@ def refusal_table(readout: Readout) -> TextTable:
     return TextTable(("migrations", *readout.policies), tuple(rows), "Migrations done and refused.")
 
 
+def margin_table(readout: Readout) -> TextTable:
+    """Return refused migrations by policy and reason: jobs, work, margins, and who moved later."""
+    table = readout.result.tables.get("refusals_by_reason")
+    rows = [
+        (
+            str(row["policy"]),
+            str(row["reason"]),
+            *(number(float(row[key]), 0) for key in ("refusals", "jobs", "gpu_h", "jobs_moved_later")),
+            *(_margin(float(row[f"margin_p{q}"])) for q in (10, 50, 90)),
+            str(row["unit"]),
+        )
+        for _, row in (() if table is None else table.iterrows())
+    ]
+    return TextTable(
+        (
+            "policy",
+            "reason",
+            "refusals",
+            "jobs",
+            "work [GPU-h]",
+            "moved later",
+            "p10",
+            "margin p50",
+            "p90",
+            "unit",
+        ),
+        tuple(rows),
+        "Refused migrations by policy and reason: refusals, distinct jobs, all their work, how many of these "
+        "moved later, and quantiles of the margin, by how much the condition was missed. Every single "
+        "one is in tables/refusals.csv.",
+        n_text=2,
+    )
+
+
+def _margin(value: float) -> str:
+    return f"{value:,.3g}" if np.isfinite(value) else "unbounded"
+
+
 def assumption_table(scenario: Scenario) -> TextTable:
     """Return every value of the scenario with its meaning."""
     rows = [(key, value, _meaning(key)) for key, value in flat(scenario.to_mapping()) if key != "description"]
