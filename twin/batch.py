@@ -276,6 +276,7 @@ def _write_summary(root: Path, batch: Batch, done: tuple[str, ...]) -> None:
         text = (root / "scenarios" / name / "summary.json").read_text(encoding="utf-8")
         summary = cast("dict[str, JsonValue]", json.loads(text))
         policies = cast("dict[str, dict[str, JsonValue]]", summary.pop("policies"))
+        summary.pop("refusals", None)
         for policy, score in policies.items():
             refused = cast("dict[str, JsonValue]", score.get("migrations_refused") or {})
             flat = {key: value for key, value in score.items() if not isinstance(value, dict)}

@@ -52,6 +52,7 @@ TOP_KEYS = {
     "curtailed_congestion_mwh",
     "curtailed_security_mwh",
     "policies",
+    "refusals",
     "curtailed_mwh",
     "schema_version",
     "max_balance_error_mw",
