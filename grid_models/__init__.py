@@ -31,7 +31,7 @@ from grid_models.lp import Inputs, always_on
 from grid_models.objective import Objective
 from grid_models.outage_check import full_check, islanded_parts
 from grid_models.outages import generator_outages
-from grid_models.outlook import persistence_outlook
+from grid_models.outlook import daily_means, fading, persistence_outlook
 from grid_models.power_flow import power_flow
 from grid_models.redispatching import redispatch
 from grid_models.relief import ReliefCurve, ReliefModel, Slack
@@ -79,6 +79,7 @@ __all__ = [
     "check_load",
     "commit",
     "contingencies",
+    "daily_means",
     "dispatch",
     "dispatch_ac",
     "dispatch_dataset",
@@ -86,6 +87,7 @@ __all__ = [
     "emission_factor_kg_per_mwh",
     "explain_dispatch",
     "explain_infeasibility",
+    "fading",
     "forecast_signals",
     "forecast_windows",
     "full_check",

@@ -207,9 +207,9 @@ class Problem:
 
     def injection(self, columns: FloatArray) -> FloatArray:
         """Power injected at each bus by the chosen columns, (step, column) to (step, bus). [MW]"""
-        n = columns.shape[1]
-        used = np.flatnonzero(self.to_bus[:n] >= 0)
-        result = gathered(columns[:, used] * self.sign[used], self.to_bus[used], self.n_bus)
+        # Columns that act at no bus are the last two of a rescue.
+        n = min(columns.shape[1], self.n_rescue - 2)
+        result = gathered(columns[:, :n] * self.sign[:n], self.to_bus[:n], self.n_bus)
         if self.n_link:
             result -= gathered(columns[:, self.links_at], self.from_bus[self.links_at], self.n_bus)
         return result
@@ -275,6 +275,14 @@ def products(matrix: FloatArray, values: FloatArray) -> FloatArray:
     result = np.empty((n_step, n_row))
     lanes = np.zeros((n_column, _LANES))
     total = np.zeros(_LANES)
+    if n_step == 1:
+        # Lanes of which one is used would cost as much as all.
+        for r in range(n_row):
+            one = 0.0
+            for c in range(n_column):
+                one += matrix[r, c] * values[0, c]
+            result[0, r] = one
+        return result
     for first in range(0, n_step, _LANES):
         count = min(_LANES, n_step - first)
         for t in range(count):

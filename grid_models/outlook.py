@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from grid_models._arrays import FloatArray
+from grid_models._arrays import FloatArray, IntArray
 from weather import Findings
 
 
@@ -53,11 +55,66 @@ def persistence_outlook(
         what = f"n_ahead={n_ahead}, steps_per_day={steps_per_day}, tau_steps={tau_steps}"
         findings.add("outlook", what, "give n_ahead >= 0, steps_per_day >= 1 and tau_steps > 0")
     findings.raise_if_any("persistence outlook")
-    profile = _daily_profile(history, steps_per_day)
+    return fading(history[-1], _daily_profile(history, steps_per_day), n_ahead, tau_steps)
+
+
+def fading(now: FloatArray, profile: FloatArray, n_ahead: int, tau_steps: float) -> FloatArray:
+    """Present values that fade into a profile, `persistence_outlook` without its checks.
+
+    Parameters
+    ----------
+    now : ndarray (site)
+        Present values. [any unit]
+    profile : ndarray (step of the day, site)
+        What they fade into, beginning with the step after now; it comes again where the outlook is longer.
+    n_ahead : int
+        Number of steps in the outlook, the present one included.
+    tau_steps : float
+        Time constant of the decay. [steps]
+
+    Returns
+    -------
+    ndarray (n_ahead, site)
+        Expected values.
+    """
+    weight, rest, row = _fade(n_ahead, tau_steps, len(profile))
+    expected: FloatArray = weight * now + rest * profile[row]
+    return expected
+
+
+@lru_cache(maxsize=32)
+def _fade(n_ahead: int, tau_steps: float, n_profile: int) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Weights of the present and of the profile, and rows of the profile."""
     ahead = np.arange(n_ahead)
     weight = np.exp(-ahead / tau_steps)[:, None]
-    expected: FloatArray = weight * history[-1] + (1.0 - weight) * profile[(ahead - 1) % steps_per_day]
-    return expected
+    return weight, 1.0 - weight, (ahead - 1) % n_profile
+
+
+def daily_means(values: FloatArray, steps_per_day: int, n_days: int) -> FloatArray:
+    """Mean of each step and the same step of some days before, as far as there are any.
+
+    Parameters
+    ----------
+    values : ndarray (step, site)
+        Values. [any unit]
+    steps_per_day : int
+        Steps in a day.
+    n_days : int
+        Days that count, at least 1, the present one included.
+
+    Returns
+    -------
+    ndarray (step, site)
+        Row t depends on rows up to t only: rows t + 1 − `steps_per_day` to t are the daily profile that
+        `persistence_outlook` takes from the `n_days` days up to t. [unit of values]
+    """
+    total = np.zeros_like(values)
+    for days_ago in range(n_days - 1, -1, -1):
+        lag = days_ago * steps_per_day
+        total[lag:] += values[: max(len(values) - lag, 0)]
+    count = np.minimum(np.arange(len(values)) // steps_per_day + 1, n_days)
+    means: FloatArray = total / count[:, None]
+    return means
 
 
 def _daily_profile(history: FloatArray, steps_per_day: int) -> FloatArray:

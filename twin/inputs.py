@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from grid_models import daily_means
 from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.elastic import relative_speed
 from twin.migration import BIT_PER_BYTE, KWH_PER_MWH, MigrationModel
@@ -27,6 +28,9 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 S_PER_H = 3600.0
 H_PER_DAY = 24
+
+OUTLOOK_DAYS = 14
+"""Days of published signals that an outlook looks back on."""
 
 
 class Engine(Protocol):
@@ -280,6 +284,16 @@ class SimulationInputs:
     def published(self) -> FloatArray:
         """Absorbable power [MW] and marginal curtailment of all sites side by side, (step, 2 site)."""
         return np.hstack([self.absorbable_p_mw, self.marginal_curtailment])
+
+    @cached_property
+    def steps_per_day(self) -> int:
+        """Signal steps in a day."""
+        return max(1, round(H_PER_DAY / self.step_h))
+
+    @cached_property
+    def published_means(self) -> FloatArray:
+        """Mean of each value of `published` and those of the same hour on the days before."""
+        return daily_means(self.published, self.steps_per_day, OUTLOOK_DAYS)
 
     @cached_property
     def foretold(self) -> FloatArray:

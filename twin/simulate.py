@@ -98,6 +98,7 @@ class Simulation:
         self._n_dispatched = 0
         self._n_admitted, self._active = _admitted(self._state)
         self._opened: _Opened | None = None
+        self._lately = np.arange(self._n_admitted)
 
     @property
     def state(self) -> State:
@@ -169,7 +170,7 @@ class Simulation:
         if self._racks is not None:
             used = usage(self._state, self._active, self.inputs.n_sites)
             self._racks.tend(self._state, used.total, down)
-        active = self._active
+        active = self._lately = self._active
         phase = self._state.phase[active]
         moving = (phase >= _MOVING[0]) & (phase <= _MOVING[1])
         if self.inputs.migration.may_be_live:
@@ -215,6 +216,7 @@ class Simulation:
         new._log.load(parts["record"])
         new._n_dispatched = new._step
         new._n_admitted, new._active = _admitted(new._state)
+        new._lately = np.arange(new._n_admitted)
         if new._state.tick % inputs.ticks_per_step and not new.finished:
             new._published = publish(inputs, new._step, new._state.marginal_curtailment)
         return new
@@ -265,7 +267,7 @@ class Simulation:
         if self._breaks is not None:
             left = (*left, state.interrupted_s)
             arrived = arrived or self._sites_changed()
-        return bool(renewed or arrived or any(np.any(times > before) for times in left))
+        return bool(renewed or arrived or any(np.any(times[self._lately] > before) for times in left))
 
     def _sites_changed(self) -> bool:
         """Whether a site goes down or comes back at this tick."""

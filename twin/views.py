@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grid_models import persistence_outlook
+from grid_models import fading, persistence_outlook
 from twin._arrays import BoolArray, FloatArray, IntArray
 from twin.coupling import gpu_power_mw, site_load_mw
-from twin.inputs import H_PER_DAY, S_PER_H, SimulationInputs
+from twin.inputs import S_PER_H, SimulationInputs
 from twin.live_moves import is_copied_ahead
 from twin.members import outlook_members
 from twin.policies.base import JobView, SiteView, View
@@ -17,10 +17,6 @@ from twin.rack_control import Racks, off_saving_mw
 from twin.scheduler import Usage, usage
 from twin.state import PAUSED, QUEUED, RUNNING, SAVING, SENDING, State
 from twin.wan import Wan
-
-OUTLOOK_DAYS = 14
-"""Days of published signals that an outlook looks back on."""
-
 
 PAST_HOURS = 24
 """Hours over which a view tells what the network offered."""
@@ -71,13 +67,15 @@ def publish(inputs: SimulationInputs, step: int, operating_marginal: FloatArray)
         used up as long as the present situation persists. Steps ahead that were foretold have the foretold
         signals instead, with the same correction.
     """
-    per_day = max(1, round(H_PER_DAY / inputs.step_h))
+    per_day, n_ahead = inputs.steps_per_day, inputs.n_ahead
     tau_steps = inputs.outlook_tau_s / inputs.signal_step_s
     now = inputs.n_history + step
-    past = slice(max(0, now + 1 - OUTLOOK_DAYS * per_day), now + 1)
-    n_ahead = inputs.n_ahead
     absorbable, marginal = inputs.absorbable_p_mw[now], inputs.marginal_curtailment[now]
-    both = persistence_outlook(inputs.published[past], n_ahead, per_day, tau_steps)
+    if now + 1 < per_day:
+        both = persistence_outlook(inputs.published[: now + 1], n_ahead, per_day, tau_steps)
+    else:
+        profile = inputs.published_means[now + 1 - per_day : now + 1]
+        both = fading(inputs.published[now], profile, n_ahead, tau_steps)
     ahead_absorbable, ahead_marginal = both[:, : inputs.n_sites], both[:, inputs.n_sites :]
     if inputs.expected is not None:
         end = min(int(inputs.expected.known_until[now]), now + n_ahead)
@@ -110,7 +108,7 @@ def _members(
         now,
         inputs.n_ahead,
         n_members=inputs.outlook_members,
-        per_day=max(1, round(H_PER_DAY / inputs.step_h)),
+        per_day=inputs.steps_per_day,
         tau_steps=inputs.outlook_tau_s / inputs.signal_step_s,
     )
     if not len(both):

@@ -152,10 +152,15 @@ class FeasibilityAware:
         dest = np.full(len(view.running), -1, dtype=np.int64)
         audit = _Audit(view)
         doubt = None if self.epsilon is None else Doubt.of(view, self.epsilon, self.rate_ratios)
+        least_gpus = view.running.n_gpus.min(initial=_MANY_GPUS)
         for site in outlook.order:
-            if room.headroom_p_mw[site] <= 0.0 or outlook.window_s[site] <= 0.0:
+            # Whatever exceeds the headroom is neither moved nor noted, so that there is nothing to look for.
+            too_little = room.headroom_p_mw[site] < least_gpus * room.gpu_p_mw[site]
+            if too_little or room.headroom_p_mw[site] <= 0.0 or outlook.window_s[site] <= 0.0:
                 continue
             candidates = self._candidates(view, outlook, room, int(site), np.flatnonzero(dest < 0))
+            if not np.any(candidates.power_mw <= room.headroom_p_mw[site]):
+                continue
             if doubt is not None:
                 candidates = replace(candidates, doubt=doubt)
             if self.keeps_calm and candidates.job.size:
@@ -174,8 +179,7 @@ class FeasibilityAware:
         n_gpus, here = running.n_gpus[job], running.site[job]
         left_s = running.remaining_gpu_h[job] / (running.pace_gpus[job] * sites.speed[site]) * S_PER_H
         window_s = np.minimum(outlook.window_s[site], left_s)
-        means = outlook.mean_over(np.broadcast_to(window_s[:, None], (job.size, sites.n_sites)))
-        gain = means[:, site] - means[np.arange(job.size), here]
+        gain = outlook.mean_at(window_s, site) - outlook.mean_at(window_s, here)
         power_mw = n_gpus * room.gpu_p_mw[site]
         per_byte = power_mw * gain / np.maximum(running.checkpoint_gb[job], _SMALLEST_GB)
         rank = np.lexsort((job, -per_byte))
@@ -211,6 +215,7 @@ class FeasibilityAware:
 
 
 _SMALLEST_GB = 1e-6
+_MANY_GPUS = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,12 +244,15 @@ class Outlook:
         """Read it from a view."""
         marginal = view.sites.outlook_marginal
         n = len(marginal)
-        mean = np.cumsum(marginal, axis=0) / np.arange(1, n + 1)[:, None]
+        running_mean = np.empty((n + 1, marginal.shape[1]))
+        running_mean[0] = marginal[0]
+        mean = np.cumsum(marginal, axis=0, out=running_mean[1:])
+        mean /= np.arange(1, n + 1)[:, None]
         is_open = marginal >= view.theta
         open_steps = np.where(is_open.all(axis=0), n, np.argmin(is_open, axis=0))
         stay = min(n - 1, max(0, round(TYPICAL_STAY_S / view.signal_step_s) - 1))
         return cls(
-            running_mean=np.vstack([marginal[:1], mean]),
+            running_mean=running_mean,
             step_s=view.signal_step_s,
             window_s=open_steps * view.signal_step_s,
             order=np.argsort(-mean[stay], kind="stable"),
@@ -252,8 +260,12 @@ class Outlook:
 
     def mean_over(self, seconds: FloatArray) -> FloatArray:
         """Mean marginal curtailment at each site over the next seconds, (job, site) both. [MW/MW]"""
-        n = np.clip(np.ceil(seconds / self.step_s), 0, len(self.running_mean) - 1).astype(np.int64)
-        return self.running_mean[n, np.arange(self.running_mean.shape[1])]
+        return self.mean_at(seconds, np.arange(self.running_mean.shape[1]))
+
+    def mean_at(self, seconds: FloatArray, site: IntArray | int) -> FloatArray:
+        """Mean marginal curtailment over the next seconds at some sites, broadcast. [MW/MW]"""
+        n = np.minimum(np.maximum(np.ceil(seconds / self.step_s), 0), len(self.running_mean) - 1)
+        return np.asarray(self.running_mean[n.astype(np.int64), site])
 
 
 TYPICAL_STAY_S = 6 * S_PER_H
