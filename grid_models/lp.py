@@ -168,6 +168,11 @@ class Problem:
         return slice(start, start + len(self.site_bus))
 
     @cached_property
+    def _links_upper_mw(self) -> FloatArray:
+        """Largest flow of links, forward then backward. [MW]"""
+        return np.tile(self.link_p_mw, 2)
+
+    @cached_property
     def to_bus(self) -> IntArray:
         """Bus at which each column acts; -1 for the reserve columns, which act at none."""
         every = np.arange(self.n_bus)
@@ -231,7 +236,7 @@ class Problem:
         result = np.empty((n_step, self.sites_at.start))
         result[:, : self.n_segment] = inputs.gen_status[:, self.segment_generator] * self.segment_p_mw
         result[:, self.units_at] = inputs.available_p_mw[:, self.free_unit]
-        result[:, self.links_at] = np.tile(self.link_p_mw, 2)
+        result[:, self.links_at] = self._links_upper_mw
         return result
 
     def slack_upper(self, inputs: Inputs) -> FloatArray:

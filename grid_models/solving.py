@@ -220,7 +220,7 @@ class Model:
         """Cost saved per MW more rating of each line, with nothing out and summed over outages."""
         n_line = len(self.problem.rate_mw)
         base, security = np.zeros((len(duals), n_line)), np.zeros((len(duals), n_line))
-        if not self._derivatives:
+        if not self._derivatives or not binds[:, rows.first_line :].any():
             return base, security
         per_mw = -duals[:, 1, rows.first_line :] * binds[:, rows.first_line :]
         is_base = rows.monitored.outage == NO_OUTAGE

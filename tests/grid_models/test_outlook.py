@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grid_models import persistence_outlook
+from grid_models import daily_means, fading, persistence_outlook
 from weather import InputError
 
 
@@ -33,6 +33,17 @@ def test_nothing_after_now_is_read() -> None:
     other[40:] = 9.0
     kept = [persistence_outlook(s[:40], 30, 24, 6.0) for s in (series, other)]
     np.testing.assert_array_equal(*kept)
+
+
+@pytest.mark.parametrize("now", [3, 4, 10, 11, 30])
+def test_daily_means_are_the_profiles_of_an_outlook(now: int) -> None:
+    # Four steps a day, three days of past: the whole series at once, and each time by itself.
+    series = np.random.default_rng(2).uniform(0, 1, (40, 2))
+    means = daily_means(series, 4, 3)
+    past = series[max(0, now + 1 - 3 * 4) : now + 1]
+    alone = persistence_outlook(past, 9, steps_per_day=4, tau_steps=3.0)
+    np.testing.assert_array_equal(fading(series[now], means[now - 3 : now + 1], 9, 3.0), alone)
+    assert means[9] == pytest.approx((series[9] + series[5] + series[1]) / 3)
 
 
 def test_bad_input_is_named_at_once() -> None:
