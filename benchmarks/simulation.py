@@ -45,7 +45,6 @@ PARTS = 8
 SPARE = 1.6
 """GPUs of eight sites over those that are busy in the mean; more sites are as large, so that jobs fit."""
 
-
 CACHE = StageCache()
 """Weather, baseline dispatch and signals of the same days and sites are prepared once."""
 
@@ -65,10 +64,9 @@ def main() -> None:
         sizes += [(given.days, 64, given.jobs), (given.days, 64, 10 * given.jobs)]
     peer_s: list[float] = []
     part = given.days * STEPS_PER_DAY // PARTS
-    rows = [ours(*sizes[0], between=lambda: peer_s.append(vessim_s(part)))]
-    show(rows[0])
-    for size in sizes[1:]:
-        rows.append(ours(*size))
+    rows: list[dict[str, float]] = []
+    for size in sizes:
+        rows.append(ours(*size, between=None if rows else lambda: peer_s.append(vessim_s(part))))
         show(rows[-1])
     vessim_total = sum(peer_s)
     ratio = rows[0]["cpu_s"] / vessim_total
