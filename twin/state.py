@@ -316,72 +316,41 @@ def initial_state(origin: IntArray, n_sites: int, n_gpus: IntArray | None = None
         Tick 0.
     """
     n = len(origin)
-    nan, zero = np.full(n, np.nan), np.zeros(n)
     recorded = np.ones(n, dtype=np.int64) if n_gpus is None else np.array(n_gpus, dtype=np.int64)
-    return State(
-        tick=0,
-        phase=np.zeros(n, dtype=np.int8),
-        site=np.array(origin, dtype=np.int64),
-        source=np.full(n, -1, dtype=np.int64),
-        dest=np.full(n, -1, dtype=np.int64),
-        timer_s=np.full(n, np.inf),
-        send_s=np.full(n, np.inf),
-        live=np.zeros(n, dtype=np.int64),
-        n_rounds=np.zeros(n, dtype=np.int64),
-        round_gb=zero.copy(),
-        round_start_s=nan.copy(),
-        precopied_gb=zero.copy(),
-        n_gpus=recorded,
-        pace_gpus=recorded.astype(np.float64),
-        new_gpus=recorded.copy(),
-        resize_start_s=nan.copy(),
-        resize_saved_s=nan.copy(),
-        n_resizes=np.zeros(n, dtype=np.int64),
-        resize_gpu_h=zero.copy(),
-        extra_gpu_h=zero.copy(),
-        run_from_s=nan.copy(),
-        done_gpu_h=zero.copy(),
-        left_gb=zero.copy(),
-        route=np.full(n, -1, dtype=np.int64),
-        n_failed=np.zeros(n, dtype=np.int64),
-        n_cuts=np.zeros(n, dtype=np.int64),
-        repeated_gb=zero.copy(),
-        first_start_s=nan.copy(),
-        end_s=nan.copy(),
-        move_start_s=nan.copy(),
-        saved_s=nan.copy(),
-        sent_s=nan.copy(),
-        n_migrations=np.zeros(n, dtype=np.int64),
-        pause_start_s=nan.copy(),
-        paused_s=nan.copy(),
-        resume_start_s=nan.copy(),
-        n_pauses=np.zeros(n, dtype=np.int64),
-        dark_s=zero.copy(),
-        to_failure_gpu_h=np.full(n, np.inf),
-        n_failures=np.zeros(n, dtype=np.int64),
-        n_interruptions=np.zeros(n, dtype=np.int64),
-        interrupted_s=nan.copy(),
-        lost_gpu_h=zero.copy(),
-        repeated_gpu_h=zero.copy(),
-        restart_gpu_h=zero.copy(),
-        ready_s=zero.copy(),
-        last_refusal=np.full(n, -1, dtype=np.int64),
-        busy_gpu_s=np.zeros(n_sites),
-        paced_gpu_s=np.zeros(n_sites),
-        resizing_gpu_s=np.zeros(n_sites),
-        loaded_gpu_s=np.zeros(n_sites),
-        reserved_gpu_s=np.zeros(n_sites),
-        wan_gb=np.zeros(n_sites),
-        marginal_curtailment=np.zeros(n_sites),
-        racks_on=np.zeros(0, dtype=np.int64),
-        racks_starting=np.zeros((0, n_sites), dtype=np.int64),
-        racks_stopping=np.zeros((0, n_sites), dtype=np.int64),
-        racks_idle=np.zeros((0, n_sites), dtype=np.int64),
-        racks_wanted=np.zeros(n_sites, dtype=np.int64),
-        off_gpu_s=np.zeros(n_sites),
-        starting_gpu_s=np.zeros(n_sites),
-        battery_stored_mwh=np.zeros(n_sites),
-        battery_charged_mwh=np.zeros(n_sites),
-        battery_discharged_mwh=np.zeros(n_sites),
-        battery_lost_mwh=np.zeros(n_sites),
-    )
+    arrays: dict[str, npt.NDArray[np.generic]] = {
+        "tick": np.array(0),
+        "phase": np.zeros(n, dtype=np.int8),
+        "site": np.array(origin, dtype=np.int64),
+        "n_gpus": recorded,
+        "new_gpus": recorded,
+        "pace_gpus": recorded.astype(np.float64),
+        "racks_on": np.zeros(0, dtype=np.int64),
+        **{name: np.zeros((0, n_sites), dtype=np.int64) for name in _RACKS_BY_TIME},
+        "racks_wanted": np.zeros(n_sites, dtype=np.int64),
+        **{name: np.zeros(n_sites) for name in _OF_SITES},
+    }
+    for names, value in _BEFORE_THE_FIRST_TICK:
+        arrays |= {name: np.full(n, value) for name in names}
+    return State.from_arrays(arrays)
+
+
+_BEFORE_THE_FIRST_TICK: tuple[tuple[tuple[str, ...], int | float], ...] = (
+    (("source", "dest", "route", "last_refusal"), -1),
+    (("live", "n_rounds", "n_resizes", "n_failed", "n_cuts", "n_migrations", "n_pauses"), 0),
+    (("n_failures", "n_interruptions"), 0),
+    (("timer_s", "send_s", "to_failure_gpu_h"), np.inf),
+    (("round_start_s", "resize_start_s", "resize_saved_s", "run_from_s", "first_start_s", "end_s"), np.nan),
+    (("move_start_s", "saved_s", "sent_s", "pause_start_s", "paused_s", "resume_start_s"), np.nan),
+    (("interrupted_s",), np.nan),
+    (("round_gb", "precopied_gb", "left_gb", "repeated_gb"), 0.0),
+    (("resize_gpu_h", "extra_gpu_h", "done_gpu_h", "lost_gpu_h", "repeated_gpu_h", "restart_gpu_h"), 0.0),
+    (("dark_s", "ready_s"), 0.0),
+)
+"""What holds of every job: nowhere (-1), none yet (0, NaN), never (inf). Whole numbers are integers."""
+
+_OF_SITES = (
+    *("busy_gpu_s", "paced_gpu_s", "resizing_gpu_s", "loaded_gpu_s", "reserved_gpu_s"),
+    *("off_gpu_s", "starting_gpu_s", "wan_gb", "marginal_curtailment"),
+    *("battery_stored_mwh", "battery_charged_mwh", "battery_discharged_mwh", "battery_lost_mwh"),
+)
+_RACKS_BY_TIME = ("racks_starting", "racks_stopping", "racks_idle")

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from grid_models import DispatchEngine, dispatch, generation_dataset, load_grid
 from tests.twin.simulation_cases import baseline, job_table, make_inputs, small_runs, windy
-from twin.accounting import Ledger, account, check_record, grid_ledger
+from twin.accounting import account
 from twin.feasibility import REFUSALS
 from twin.inputs import GridInputs, SimulationInputs
+from twin.ledger import Ledger, check_record, grid_ledger
 from twin.policies import POLICIES
 from twin.simulate import run_simulation
 from weather import BalanceError, InputError, time_axis

@@ -181,19 +181,11 @@ def prepare_jobs(
         priority_shares=priority_shares,
     )
     bundle = n_gpus * int(fleet_scale)
-    ranges = {name: jobs[name].to_numpy(dtype=np.int64) for name in _RANGE if name in jobs}
-    if elastic_share > 0.0:
-        # A stream of its own beside the eight above, so that no other draw changes.
-        elastic_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(len(streams),)))
-        services = np.asarray(kinds.get("placeable", False)) & ~kinds["migratable"].astype(np.bool_)
-        ranges = draw_elastic(
-            n_gpus,
-            elastic_rng,
-            elastic_share,
-            min_factor=elastic_min_factor,
-            max_factor=elastic_max_factor,
-            rigid=services,
-        )
+    services = np.asarray(kinds.get("placeable", False)) & ~kinds["migratable"].astype(np.bool_)
+    # A stream of its own beside the others, so that no other draw changes.
+    elastic_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(len(streams),)))
+    factors = (elastic_min_factor, elastic_max_factor)
+    ranges = _ranges(jobs, n_gpus, elastic_rng, elastic_share, factors, services)
     result = pd.DataFrame(
         {
             "job_id": np.arange(len(jobs), dtype=np.int64),
@@ -213,6 +205,21 @@ def prepare_jobs(
     check_jobs(result, sites.n_sites)
     result.attrs["preparation"] = record
     return result
+
+
+def _ranges(
+    jobs: pd.DataFrame,
+    n_gpus: IntArray,
+    rng: np.random.Generator,
+    share: float,
+    factors: tuple[float, float],
+    rigid: BoolArray,
+) -> dict[str, IntArray]:
+    """Fewest and most devices of each job: drawn, as in the trace, or none where no job is elastic."""
+    if share > 0.0:
+        low, high = factors
+        return draw_elastic(n_gpus, rng, share, min_factor=low, max_factor=high, rigid=rigid)
+    return {name: jobs[name].to_numpy(dtype=np.int64) for name in _RANGE if name in jobs}
 
 
 def fleet_scale_for(
