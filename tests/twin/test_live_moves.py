@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.twin.simulation_cases import baseline, job_table, make_inputs
 from tests.twin.test_interruptions import Listed, broken_runs
 from tests.twin.test_pauses import Fickle
+from tests.twin.test_resizes import Restless, elastic
 from tests.twin.test_simulate import assert_same_record
 from tests.twin.test_transfers import Move
 from tests.twin.test_transfers_outages import WanderWherePossible, changing_runs, cut_at
@@ -20,7 +21,8 @@ from twin.feasibility import feasibility
 from twin.inputs import SimulationInputs
 from twin.migration import MigrationModel
 from twin.migration_live import live_precopy
-from twin.policies import POLICIES, CommandError, Commands, View
+from twin.policies import POLICIES, CommandError, Commands, Policy, View
+from twin.racks import RackTable
 from twin.record import SimulationRecord
 from twin.scheduler import usage
 from twin.simulate import Simulation, run_simulation
@@ -281,16 +283,39 @@ class Again:
         assert not len(view.running)
         assert view.bandwidth_gbit_per_s[0, 1] == pytest.approx(4.0)
         assert view.sites.committed_p_mw[0] < view.sites.power_mw[0]
-        return (
-            Commands(move_job=job, move_dest=2 * one) if self.command == "move" else Commands(pause_job=job)
-        )
+        commands = {
+            "move": Commands(move_job=job, move_dest=2 * one),
+            "pause": Commands(pause_job=job),
+            "size": Commands(size_job=job, size_gpus=4 * one),
+        }
+        return commands[self.command]
 
 
-@pytest.mark.parametrize("command", ["move", "pause"])
+@pytest.mark.parametrize("command", ["move", "pause", "size"])
 def test_a_job_that_is_copied_ahead_is_not_seen_and_takes_no_other_command(command: str) -> None:
-    inputs = live_jobs((0.0, 8, 200.0, 8000.0, 0))
+    inputs = elastic(live_jobs((0.0, 8, 200.0, 8000.0, 0)))
     with pytest.raises(CommandError, match=f"{command}: .* is on the move"):
         run_simulation(inputs, Again(command))
+
+
+@pytest.mark.parametrize("start_s", [0.0, 1200.0])
+def test_racks_start_before_what_takes_over_does(start_s: float) -> None:
+    inputs = live_jobs((0.0, 8, 200.0, 100.0, 0))
+    racks = RackTable.of([16] * 3, start_s=[start_s] * 3)
+    inputs = replace(inputs, sites=replace(inputs.sites, racks=racks))
+    row = run_simulation(inputs, Move(7200.0, (0,), (1,))).transfers.iloc[0]
+    assert row.saved_s == pytest.approx(7200.0 + start_s + 240.0 + 110.0)
+    assert row.load_s == pytest.approx(60.0)
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Moves at random in every other step, and pauses and resumes in the others."""
+
+    name: str = "mixed"
+
+    def decide(self, view: View) -> Commands:
+        return (Fickle() if view.step % 2 else WanderWherePossible()).decide(view)
 
 
 def check_places(state: State, inputs: SimulationInputs) -> None:
@@ -322,16 +347,20 @@ def live_runs(draw: st.DrawFn) -> SimulationInputs:
         warm_up_s=draw(st.sampled_from([0.0, 60.0])),
         compression_ratio=draw(st.sampled_from([1.0, 2.0])),
     )
-    return replace(inputs, migration=model)
+    inputs = replace(inputs, migration=model)
+    if np.isinf(inputs.sites.import_limit_mw).all() and draw(st.booleans()):
+        racks = RackTable.of([800] * inputs.n_sites, start_s=[3600.0] * inputs.n_sites)
+        inputs = replace(inputs, sites=replace(inputs.sites, racks=racks))
+    return elastic(inputs) if draw(st.booleans()) else inputs
 
 
-actors = st.sampled_from([Fickle(), WanderWherePossible(), POLICIES["feasibility_aware"]()])
+actors = st.sampled_from([Mixed(), Restless(Mixed()), WanderWherePossible(), POLICIES["feasibility_aware"]()])
 
 
 @settings(max_examples=25)
 @given(inputs=live_runs(), policy=actors, share=st.floats(0.0, 1.0))
 def test_nothing_is_lost_done_twice_or_in_two_places_and_a_run_goes_on_as_it_was(
-    inputs: SimulationInputs, policy: Fickle, share: float
+    inputs: SimulationInputs, policy: Policy, share: float
 ) -> None:
     used: list[np.ndarray] = []
     wan, rates_of = inputs.wan, type(inputs.wan).max_min_rates

@@ -189,3 +189,9 @@ def test_moves_by_default_are_those_of_the_model() -> None:
     model = make_migration(small)
     assert float(model.payload_gb(100.0)) == 25.0
     assert (model.compression_gb_per_s_per_node, model.start_up_s) == (5.0, 1.0)
+
+
+def test_a_job_that_stands_for_many_changes_as_much_as_all_of_them() -> None:
+    section = MigrationSection(mode="live", dirty_gb_per_s=0.2, changing_share=0.1)
+    model = make_migration(section, fleet_scale=300)
+    assert (model.mode, model.dirty_gb_per_s, model.changing_share) == ("live", 60.0, 0.1)
