@@ -12,7 +12,7 @@ from twin.inputs import S_PER_H
 from twin.policies.base import JobView, Refusals, View
 from twin.policies.feasibility_aware import Outlook, domain_of
 from twin.policies.filling import fits_memory, may_run_at
-from twin.policies.horizon_plan import Blocks, Options
+from twin.policies.horizon_plan import Blocks, Due, Options
 
 RUNNING, QUEUED, PAUSED = range(3)
 """States of a long job."""
@@ -55,12 +55,17 @@ class LongJobs:
         """Whether a job may be without GPUs in the next step: it waits already, or it may pause."""
         return np.asarray((self.state != RUNNING) | self.jobs.pausable)
 
+    @property
+    def flexible(self) -> BoolArray:
+        """Whether a job may run in any hours: it may pause, or it is paused already."""
+        return np.asarray(self.jobs.pausable | (self.state == PAUSED))
+
     def rows(self, state: int) -> IntArray:
         """Rows of the jobs in a state."""
         return np.flatnonzero(self.state == state)
 
     @classmethod
-    def of(cls, view: View, least_h: float, max_stretch: float) -> LongJobs:
+    def of(cls, view: View, least_h: float, max_stretch: float, max_wait_h: float) -> LongJobs:
         """Collect them.
 
         Parameters
@@ -71,6 +76,8 @@ class LongJobs:
             Run time from which a job is long. [h]
         max_stretch : float
             Longest time without running that a job may have had in all, over its run time.
+        max_wait_h : float
+            The same in hours; the shorter one counts. [h]
         """
         parts = (
             view.running.take(is_long(view, view.running, least_h)),
@@ -88,7 +95,7 @@ class LongJobs:
         load_h = np.where(state == QUEUED, 0.0, load_s) / S_PER_H
         idle_h = (view.now_s - jobs.submit_s) / S_PER_H - (run_h - left_h)
         slack_h = (jobs.deadline_s - view.now_s) / S_PER_H - left_h - save_h - load_h
-        wait_h = np.minimum(max_stretch * run_h - idle_h, slack_h)
+        wait_h = np.minimum(np.minimum(max_stretch * run_h, max_wait_h) - idle_h, slack_h)
         return cls(jobs, state, run_h, left_h, save_h, load_h, wait_h)
 
 
@@ -204,27 +211,40 @@ class Choices:
     options : Options
         What the plan chooses among.
     kind : ndarray of int (option)
-        `NOW`, `LATER` or `MOVE`.
+        `NOW`, `LATER` or `MOVE`; of a flexible option that is no move, `NOW`.
+    due : Due
+        What may not wait.
     """
 
     options: Options
     kind: IntArray
+    due: Due
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """What a plan weighs relief against.
+
+    Attributes
+    ----------
+    stretch_h : float
+        Price of a delay by the job's own run time, as hours of full relief of an average job. [h]
+    later : float
+        Relief that work finds after the hours ahead. [MW/MW]
+    """
+
+    stretch_h: float
+    later: float
 
 
 def make_choices(
-    view: View,
-    long: LongJobs,
-    moves: Candidates,
-    blocks: Blocks,
-    *,
-    stretch_price_h: float,
-    min_speed_ratio: float,
+    view: View, long: LongJobs, moves: Candidates, blocks: Blocks, prices: Prices, *, min_speed_ratio: float
 ) -> Choices:
     """Lay out what each job could do.
 
-    A running job goes on, pauses until the start of a block, or moves. A queued one starts where it may, at
-    the start of a block, and a paused one where it is. Every job may also not run at all in the hours ahead,
-    for a price that no relief is worth, so that there is always a plan.
+    A job that may pause runs in any hours, where it is, where it would be after a move, or where it may
+    start if it is queued; so much that it does not wait for longer than it may. Any other job that runs goes
+    on or moves, and if it is queued it starts at the start of a block.
 
     Parameters
     ----------
@@ -236,8 +256,8 @@ def make_choices(
         Moves to consider.
     blocks : Blocks
         Hours ahead.
-    stretch_price_h : float
-        Price of a delay by the job's own run time, as hours of full relief of an average job. [h]
+    prices : Prices
+        Of delay and of work that is left.
     min_speed_ratio : float
         Slowest acceptable site for a start, over the speed of where the job was submitted.
 
@@ -246,44 +266,68 @@ def make_choices(
     Choices
         The options.
     """
-    jobs, sites, n = long.jobs, view.sites, len(long)
+    jobs, sites = long.jobs, view.sites
     power = jobs.n_gpus * sites.gpu_p_mw[jobs.site]
-    hold = jobs.n_gpus * sites.held_gpu_p_mw[jobs.site]
-    price = stretch_price_h * power.mean() / long.run_h
-    overhead = hold * (long.save_h + long.load_h)
+    price = prices.stretch_h * power.mean() / long.run_h
     end_h = float(blocks.edge[-1] * blocks.step_h)
-    may_be = _may_be_at(view, long, min_speed_ratio)
-    begin = blocks.start_h
-    waits = long.may_wait[:, None] & (begin <= long.wait_h[:, None])
-    waits &= (long.state != RUNNING)[:, None] | (
-        begin > _WORTH_PAUSING * (long.save_h + long.load_h)[:, None]
-    )
-    waits[:, 0] = True
-    job, site, block = np.nonzero(may_be[:, :, None] & waits[:, None, :])
-    stays = (long.state[job] == RUNNING) & (block == 0)
-    lag = np.where(stays, 0.0, long.load_h[job])
-    start = begin[block] + lag
-    cost = np.where(stays, 0.0, price[job] * start + overhead[job] + _AWAY_MWH * (site != jobs.origin[job]))
-    every = np.arange(n)
     parts = (
-        (job, site, start, cost, np.where(block == 0, NOW, LATER)),
-        (every, jobs.site, np.full(n, end_h), _NEVER * end_h * price + overhead + power, np.full(n, LATER)),
-        (
-            moves.job,
-            moves.dest,
-            moves.time_h,
-            price[moves.job] * moves.time_h + moves.energy_mwh,
-            np.full(moves.job.size, MOVE),
-        ),
+        _where_it_may_be(long, blocks, _may_be_at(view, long, min_speed_ratio)),
+        _not_at_all(long, end_h, price, power),
+        (moves.job, moves.dest, moves.time_h, moves.energy_mwh, np.full(moves.job.size, MOVE)),
     )
     job, site, start, cost, kind = (np.concatenate(column) for column in zip(*parts, strict=True))
+    flexible, n_gpus = long.flexible[job], jobs.n_gpus[job]
+    cost += np.where(flexible, 0.0, price[job] * start)
+    away = (kind != MOVE) & (site != jobs.origin[job]) & (long.state[job] == QUEUED)
+    cost += np.where(away, _AWAY_MWH, 0.0)
     left = long.left_h[job] * sites.speed[jobs.site[job]] / sites.speed[site]
-    gpus = blocks.overlap(start, start + left) * jobs.n_gpus[job][:, None]
-    return Choices(Options(job, site, gpus, cost), kind)
+    gpus = blocks.overlap(start, np.where(flexible, np.inf, start + left)) * n_gpus[:, None]
+    # Work done at a time is late by that; what is left comes after the hours ahead, one hour after the other.
+    rest = price * np.maximum(long.left_h, end_h) - prices.later * power * long.left_h
+    late = price[job][:, None] * (blocks.start_h + 0.5 * blocks.length_h)
+    work = left * n_gpus
+    use_cost = (late - (rest[job] - np.where(away, _AWAY_MWH, 0.0))[:, None]) / work[:, None]
+    # A running job that does not run on in the first block pauses.
+    stays = flexible & (kind == NOW) & (long.state[job] == RUNNING)
+    hold = jobs.n_gpus * sites.held_gpu_p_mw[jobs.site] * (long.save_h + long.load_h)
+    use_cost[:, 0] -= np.where(stays, hold[job] / (n_gpus * blocks.length_h[0]), 0.0)
+    options = Options(job, site, gpus, cost, flexible, kind == MOVE, work, use_cost)
+    return Choices(options, kind, _due(long, power, blocks))
 
 
-_WORTH_PAUSING = 2.0
-"""A pause is at least so many times as long as saving and loading."""
+_Columns = tuple[IntArray, IntArray, FloatArray, FloatArray, IntArray]
+"""Job, site, begin [h], cost [MWh] and kind of options."""
+
+
+def _where_it_may_be(long: LongJobs, blocks: Blocks, may_be: BoolArray) -> _Columns:
+    """Run from now on; rigid jobs that are queued also from the start of any block that they may wait for."""
+    begin = blocks.start_h
+    waits = (~long.flexible & (long.state == QUEUED))[:, None] & (begin <= long.wait_h[:, None])
+    waits[:, 0] = True
+    job, site, block = np.nonzero(may_be[:, :, None] & waits[:, None, :])
+    start = begin[block] + np.where(long.state[job] == RUNNING, 0.0, long.load_h[job])
+    return job, site, start, np.zeros(job.size), np.where(block == 0, NOW, LATER)
+
+
+def _not_at_all(long: LongJobs, end_h: float, price: FloatArray, power: FloatArray) -> _Columns:
+    """Not run in the hours ahead, for a price no relief is worth, so that rigid jobs always have a plan."""
+    job = np.flatnonzero(~long.flexible & (long.state == QUEUED))
+    cost = (_NEVER - 1.0) * end_h * price[job] + power[job]
+    return job, long.jobs.site[job], np.full(job.size, end_h), cost, np.full(job.size, LATER)
+
+
+def _due(long: LongJobs, power: FloatArray, blocks: Blocks) -> Due:
+    """Work that pausable jobs must have done by the time at which they could no longer wait."""
+    end_h = float(blocks.edge[-1] * blocks.step_h)
+    wait_h = np.maximum(long.wait_h, 0.0)
+    by_h = np.minimum(wait_h + long.left_h, end_h)
+    due_h = np.where(long.flexible, by_h - wait_h, 0.0)
+    cost = _LATE * power * long.left_h
+    return Due(due_h / long.left_h, blocks.overlap(np.zeros(len(long)), by_h), cost)
+
+
+_LATE = 3.0
+"""Work that waits too long costs so much more than its own energy."""
 
 _NEVER = 3.0
 """Not running in the hours ahead costs so many delays to their end, and the job's power for an hour."""

@@ -21,10 +21,11 @@ from twin.policies.horizon_jobs import (
     Candidates,
     Choices,
     LongJobs,
+    Prices,
     is_long,
     make_choices,
 )
-from twin.policies.horizon_plan import Blocks, expected_pieces, solve_plan
+from twin.policies.horizon_plan import Blocks, Plan, expected_pieces, solve_plan
 from twin.policies.sizing import Sizing, sized
 
 
@@ -32,10 +33,11 @@ from twin.policies.sizing import Sizing, sized
 class RecedingHorizon:
     """Plans starts, pauses and moves of long jobs with HiGHS over members of the outlook.
 
-    A few long jobs hold most of the work of a trace. They are the ballast: a linear programme shares each of
-    them among its options, to run where it may from some hour on, to pause until then, to move inside the
-    feasibility domain. It maximises the curtailment that their load is expected to relieve, the mean over all
-    members, less a price of delay that falls with a job's run time, and less the energy of pauses and moves.
+    A few long jobs hold most of the work of a trace. They are the ballast: a linear programme chooses the
+    hours in which each of them runs, in one window or in several, where it is, where it may start, or after a
+    move inside the feasibility domain. It maximises the curtailment that their load is expected to relieve,
+    the mean over all members, less a price of delay that falls with a job's run time, and less the energy of
+    pauses and moves. Work left after the hours ahead counts as if it found the mean relief in them.
     The first step of the plan is rounded to whole jobs and carried out; then what is welcome beyond it is
     filled with jobs that wait. Short jobs never wait for surplus: they start at once, at the best site with
     GPUs, before long ones.
@@ -48,6 +50,8 @@ class RecedingHorizon:
         Price of a delay by the job's own run time, as hours of full relief of an average long job. [h]
     max_stretch : float
         Longest time that a job is kept waiting for surplus in all, over its run time.
+    max_wait_h : float
+        The same in hours; the shorter one counts. [h]
     min_gain : float
         Least gain for which a running job is moved. [MW/MW]
     min_speed_ratio : float
@@ -60,8 +64,9 @@ class RecedingHorizon:
 
     name: str = "receding_horizon"
     least_job_h: float = 10.0
-    stretch_price_h: float = 1.0
-    max_stretch: float = 1.5
+    stretch_price_h: float = 0.5
+    max_stretch: float = 4.0
+    max_wait_h: float = 96.0
     min_gain: float = 0.05
     min_speed_ratio: float = 0.8
     resizes: bool = True
@@ -84,7 +89,7 @@ class RecedingHorizon:
         left = short[~here]
         queue = np.zeros(view.sites.n_sites)
         np.add.at(queue, view.queued.site[left], view.queued.n_gpus[left])
-        jobs = LongJobs.of(view, self.least_job_h, self.max_stretch)
+        jobs = LongJobs.of(view, self.least_job_h, self.max_stretch, self.max_wait_h)
         commands = self._planned(view, outlook, room, queue, jobs) if len(jobs) else Commands()
         return replace(
             commands,
@@ -128,14 +133,6 @@ class RecedingHorizon:
             Blocks.over(len(view.sites.outlook_marginal), view.signal_step_s / S_PER_H),
         )
         moves = Candidates.of(view, long, outlook, self.min_gain, self.min_speed_ratio)
-        choices = make_choices(
-            view,
-            long,
-            moves,
-            blocks,
-            stretch_price_h=self.stretch_price_h,
-            min_speed_ratio=self.min_speed_ratio,
-        )
         run = long.rows(RUNNING)
         own = np.bincount(long.jobs.site[run], weights=long.jobs.n_gpus[run], minlength=sites.n_sites)
         other = sites.gpu_capacity - room.free_gpus - own + queue
@@ -143,17 +140,26 @@ class RecedingHorizon:
         base = np.maximum(idle, 0.0) + sites.gpu_p_mw * other
         most = sites.gpu_capacity * sites.gpu_p_mw
         absorbable, marginal = _welcome(view, most + base)
-        share = solve_plan(
+        prices = Prices(stretch_h=self.stretch_price_h, later=_later(absorbable, marginal, most + base))
+        choices = make_choices(view, long, moves, blocks, prices, min_speed_ratio=self.min_speed_ratio)
+        plan = solve_plan(
             choices.options,
             expected_pieces(
                 absorbable, marginal, blocks, np.maximum(most, (most + base) / 10.0 + _NOTHING_MW) / _LEVELS
             ),
-            n_jobs=len(long),
+            choices.due,
+            blocks,
             free_gpus=np.repeat(np.maximum(sites.gpu_capacity - other, own)[:, None], len(blocks), axis=1),
             gpu_p_mw=sites.gpu_p_mw,
             base_p_mw=base,
         )
-        return _Rounding(view, room.free_gpus, base, long, moves, choices, share).commands()
+        return _Rounding(view, room.free_gpus, base, long, moves, choices, plan, blocks).commands()
+
+
+def _later(absorbable: FloatArray, marginal: FloatArray, most_p_mw: FloatArray) -> float:
+    """Relief of work after the hours ahead: the mean in them of all load that sites can draw. [MW/MW]"""
+    part = np.minimum(absorbable / np.maximum(most_p_mw, _NOTHING_MW), 1.0)
+    return float(np.mean(part * np.maximum(marginal, 0.0)))
 
 
 _LEVELS = 20
@@ -188,19 +194,22 @@ class _Rounding:
         long: LongJobs,
         moves: Candidates,
         choices: Choices,
-        share: FloatArray,
+        plan: Plan,
+        blocks: Blocks,
     ) -> None:
         self.view, self.long, self.moves, self.base_p_mw = view, long, moves, base_p_mw
         self.free = free_gpus.copy()
         self.n_gpus = long.jobs.n_gpus
         options, n, n_sites = choices.options, len(long), view.sites.n_sites
         now, go = choices.kind == NOW, choices.kind == MOVE
+        most = np.minimum(options.gpus[:, 0], options.work_gpu_h / blocks.length_h[0])
+        most = np.where(most > 0.0, most, 1.0)
+        share = np.where(options.flexible, plan.gpus[:, 0] / most, plan.share)
         self.now = np.bincount(options.job[now], weights=share[now], minlength=n)
-        self.away = np.bincount(options.job[go], weights=share[go], minlength=n)
+        self.away = np.bincount(options.job[go], weights=plan.share[go], minlength=n)
         self.at = _largest(options.job[now], options.site[now], share[now], long.jobs.site)
-        self.dest = _largest(options.job[go], options.site[go], share[go], long.jobs.site)
-        gpus = share * options.gpus[:, 0] * now
-        self.target = np.bincount(options.site, weights=gpus, minlength=n_sites)
+        self.dest = _largest(options.job[go], options.site[go], plan.share[go], long.jobs.site)
+        self.target = np.bincount(options.site[now], weights=plan.gpus[now, 0], minlength=n_sites)
 
     def commands(self) -> Commands:
         """Jobs that mostly go on do, others by share up to the planned load, and then by what is welcome."""
