@@ -6,8 +6,9 @@ OUT ?= out/demo
 
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Extras stay in the locks: pip 23 takes `name[extra]` for unpinned where they say `name` alone and a newer release exists.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
-	--generate-hashes --no-emit-index-url --no-header
+	--no-strip-extras --generate-hashes --no-emit-index-url --no-header
 
 # A font cache and the like belong to the checkout, not to the home directory, which may not be writable.
 export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
