@@ -17,9 +17,6 @@ from twin.policies.horizon_plan import Blocks, Due, Options
 RUNNING, QUEUED, PAUSED = range(3)
 """States of a long job."""
 
-NOW, LATER, MOVE = range(3)
-"""Kinds of options: to run from now on, from some block on or never, and elsewhere after a move."""
-
 
 @dataclass(frozen=True, eq=False)
 class LongJobs:
@@ -204,20 +201,20 @@ def _refusals(
 
 @dataclass(frozen=True, eq=False)
 class Choices:
-    """Options of all long jobs with their kinds.
+    """Options of all long jobs.
 
     Attributes
     ----------
     options : Options
         What the plan chooses among.
-    kind : ndarray of int (option)
-        `NOW`, `LATER` or `MOVE`; of a flexible option that is no move, `NOW`.
+    now : ndarray of bool (option)
+        Whether a job that takes it may run in the first step; of a move, that begins first, false.
     due : Due
         What may not wait.
     """
 
     options: Options
-    kind: IntArray
+    now: BoolArray
     due: Due
 
 
@@ -273,12 +270,13 @@ def make_choices(
     parts = (
         _where_it_may_be(long, blocks, _may_be_at(view, long, min_speed_ratio)),
         _not_at_all(long, end_h, price, power),
-        (moves.job, moves.dest, moves.time_h, moves.energy_mwh, np.full(moves.job.size, MOVE)),
+        (moves.job, moves.dest, moves.time_h, moves.energy_mwh, np.zeros(moves.job.size, dtype=np.bool_)),
     )
-    job, site, start, cost, kind = (np.concatenate(column) for column in zip(*parts, strict=True))
+    job, site, start, cost, now = (np.concatenate(column) for column in zip(*parts, strict=True))
+    move = np.repeat([False, False, True], [len(part[0]) for part in parts])
     flexible, n_gpus = long.flexible[job], jobs.n_gpus[job]
     cost += np.where(flexible, 0.0, price[job] * start)
-    away = (kind != MOVE) & (site != jobs.origin[job]) & (long.state[job] == QUEUED)
+    away = ~move & (site != jobs.origin[job]) & (long.state[job] == QUEUED)
     cost += np.where(away, _AWAY_MWH, 0.0)
     left = long.left_h[job] * sites.speed[jobs.site[job]] / sites.speed[site]
     gpus = blocks.overlap(start, np.where(flexible, np.inf, start + left)) * n_gpus[:, None]
@@ -288,15 +286,15 @@ def make_choices(
     work = left * n_gpus
     use_cost = (late - (rest[job] - np.where(away, _AWAY_MWH, 0.0))[:, None]) / work[:, None]
     # A running job that does not run on in the first block pauses.
-    stays = flexible & (kind == NOW) & (long.state[job] == RUNNING)
+    stays = flexible & now & (long.state[job] == RUNNING)
     hold = jobs.n_gpus * sites.held_gpu_p_mw[jobs.site] * (long.save_h + long.load_h)
     use_cost[:, 0] -= np.where(stays, hold[job] / (n_gpus * blocks.length_h[0]), 0.0)
-    options = Options(job, site, gpus, cost, flexible, kind == MOVE, work, use_cost)
-    return Choices(options, kind, _due(long, power, blocks))
+    options = Options(job, site, gpus, cost, flexible, move, work, use_cost)
+    return Choices(options, now, _due(long, power, blocks))
 
 
-_Columns = tuple[IntArray, IntArray, FloatArray, FloatArray, IntArray]
-"""Job, site, begin [h], cost [MWh] and kind of options."""
+_Columns = tuple[IntArray, IntArray, FloatArray, FloatArray, BoolArray]
+"""Job, site, begin [h], cost [MWh] of options, and whether they run in the first step."""
 
 
 def _where_it_may_be(long: LongJobs, blocks: Blocks, may_be: BoolArray) -> _Columns:
@@ -306,14 +304,14 @@ def _where_it_may_be(long: LongJobs, blocks: Blocks, may_be: BoolArray) -> _Colu
     waits[:, 0] = True
     job, site, block = np.nonzero(may_be[:, :, None] & waits[:, None, :])
     start = begin[block] + np.where(long.state[job] == RUNNING, 0.0, long.load_h[job])
-    return job, site, start, np.zeros(job.size), np.where(block == 0, NOW, LATER)
+    return job, site, start, np.zeros(job.size), block == 0
 
 
 def _not_at_all(long: LongJobs, end_h: float, price: FloatArray, power: FloatArray) -> _Columns:
     """Not run in the hours ahead, for a price no relief is worth, so that rigid jobs always have a plan."""
     job = np.flatnonzero(~long.flexible & (long.state == QUEUED))
     cost = (_NEVER - 1.0) * end_h * price[job] + power[job]
-    return job, long.jobs.site[job], np.full(job.size, end_h), cost, np.full(job.size, LATER)
+    return job, long.jobs.site[job], np.full(job.size, end_h), cost, np.zeros(job.size, dtype=np.bool_)
 
 
 def _due(long: LongJobs, power: FloatArray, blocks: Blocks) -> Due:

@@ -260,7 +260,7 @@ class _Programme:
     """The linear programme. Columns: shares of options, GPUs of flexible ones by block, late work, relief."""
 
     def __init__(self, options: Options, pieces: Pieces, due: Due, blocks: Blocks) -> None:
-        self.options, self.pieces, self.due, self.blocks = options, pieces, due, blocks
+        self.options, self.pieces, self.due = options, pieces, due
         self.n_jobs, self.n_block, n_option = len(due.share), len(blocks), len(options.job)
         self.row, self.block = np.nonzero(options.gpus * options.flexible[:, None])
         self.limit = options.gpus[self.row, self.block]
@@ -286,8 +286,8 @@ class _Programme:
         self._limit_sites(rows, free_gpus, gpu_p_mw, base_p_mw)
         self._limit_moves(rows)
         self._limit_work(rows)
-        stiff = np.flatnonzero(~options.flexible)
-        jobs, row = np.unique(options.job[stiff], return_inverse=True)
+        rigid = np.flatnonzero(~options.flexible)
+        jobs, row = np.unique(options.job[rigid], return_inverse=True)
         taken = np.where(options.flexible & ~options.move, 0.0, 1.0)
         most = [taken, self.limit, self.due.share[self.owing], self.pieces.width_mw]
         cost = [
@@ -299,7 +299,7 @@ class _Programme:
         return {
             "c": np.concatenate(cost),
             **rows.matrix(self.n_column),
-            "A_eq": csr_array((np.ones(stiff.size), (row, stiff)), shape=(jobs.size, self.n_column)),
+            "A_eq": csr_array((np.ones(rigid.size), (row, rigid)), shape=(jobs.size, self.n_column)),
             "b_eq": np.ones(jobs.size),
             "bounds": np.column_stack([np.zeros(self.n_column), np.concatenate(most)]),
         }

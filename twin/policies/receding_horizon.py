@@ -13,8 +13,6 @@ from twin.policies.base import Commands, Refusals, View
 from twin.policies.feasibility_aware import Outlook, crowding
 from twin.policies.filling import Room, fill, may_run_at
 from twin.policies.horizon_jobs import (
-    MOVE,
-    NOW,
     PAUSED,
     QUEUED,
     RUNNING,
@@ -201,7 +199,7 @@ class _Rounding:
         self.free = free_gpus.copy()
         self.n_gpus = long.jobs.n_gpus
         options, n, n_sites = choices.options, len(long), view.sites.n_sites
-        now, go = choices.kind == NOW, choices.kind == MOVE
+        now, go = choices.now, options.move
         most = np.minimum(options.gpus[:, 0], options.work_gpu_h / blocks.length_h[0])
         most = np.where(most > 0.0, most, 1.0)
         share = np.where(options.flexible, plan.gpus[:, 0] / most, plan.share)
