@@ -12,6 +12,8 @@ from tests.twin.simulation_cases import baseline, job_table, make_inputs, windy
 from twin.accounting import account
 from twin.inputs import SimulationInputs
 from twin.policies import POLICIES, RecedingHorizon, check_policy
+from twin.policies.contract import random_view
+from twin.policies.horizon_jobs import RUNNING, LongJobs
 from twin.policies.horizon_plan import Blocks, Due, Options, Pieces, Plan, expected_pieces, solve_plan
 from twin.simulate import run_simulation
 
@@ -268,3 +270,14 @@ def test_a_site_without_usable_devices_is_planned_around() -> None:
     )
     assert inputs.gpu_capacity.tolist()[1:] == [0, 0]
     assert (run_simulation(inputs, RecedingHorizon()).jobs["site"] == 0).all()
+
+
+def test_a_job_with_next_to_nothing_left_counts_a_second_of_work() -> None:
+    # A plan divides by the work left; with less, HiGHS was left without an answer in long runs.
+    for case in range(5):
+        view = replace(random_view(np.random.default_rng(case)), renewed=True)
+        nearly_done = replace(view.running, remaining_gpu_h=1e-12 * view.running.remaining_gpu_h)
+        view = replace(view, running=nearly_done)
+        long = LongJobs.of(view, 0.0, 4.0, 96.0)
+        np.testing.assert_allclose(long.left_h[long.rows(RUNNING)], 1.0 / 3600.0)
+        RecedingHorizon(least_job_h=0.0).decide(view)

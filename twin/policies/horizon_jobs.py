@@ -29,7 +29,7 @@ class LongJobs:
     state : ndarray of int
         `RUNNING`, `QUEUED` or `PAUSED`.
     run_h, left_h : ndarray
-        Run time in all and left, at the speed of where the job is. [h]
+        Run time in all and left, at the speed of where the job is; a second is left at least. [h]
     save_h, load_h : ndarray
         What a pause takes of it from now: 0 where nothing has to be saved or loaded. [h]
     wait_h : ndarray
@@ -85,7 +85,7 @@ class LongJobs:
         names = [f.name for f in fields(JobView)]
         jobs = JobView(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
         rate = jobs.pace_gpus * view.sites.speed[jobs.site]
-        run_h, left_h = jobs.work_gpu_h / rate, jobs.remaining_gpu_h / rate
+        run_h, left_h = jobs.work_gpu_h / rate, np.maximum(jobs.remaining_gpu_h / rate, _LEAST_LEFT_H)
         save_s = view.migration.save_s(jobs.checkpoint_gb, jobs.n_gpus)
         load_s = view.migration.load_s(jobs.checkpoint_gb, jobs.n_gpus)
         save_h = np.where(state == RUNNING, save_s, 0.0) / S_PER_H
@@ -94,6 +94,10 @@ class LongJobs:
         slack_h = (jobs.deadline_s - view.now_s) / S_PER_H - left_h - save_h - load_h
         wait_h = np.minimum(np.minimum(max_stretch * run_h, max_wait_h) - idle_h, slack_h)
         return cls(jobs, state, run_h, left_h, save_h, load_h, wait_h)
+
+
+_LEAST_LEFT_H = 1.0 / S_PER_H
+"""Coefficients are over the work left: of very different size they leave the solver without an answer."""
 
 
 def is_long(view: View, jobs: JobView, least_h: float) -> BoolArray:
